@@ -1,0 +1,101 @@
+"""The `pvsched` command: a table of verbs, each a module that is imported when it is asked for.
+
+Nothing is imported here but what every verb needs, so that a verb costs what it uses. Exit statuses and their meaning:
+docs/reference/cli.md.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+
+from pvsched.cli import exits
+
+# verb -> what it is for. Each verb is the module pvsched.cli.<verb> with main(arguments) -> exit status.
+VERBS: dict[str, str] = {
+    "run": "run the daemon",
+    "status": "what the daemon is doing, in a few lines",
+    "top": "the same, live",
+    "objects": "list, get, put and verify objects",
+    "tasks": "list, show and cancel tasks",
+    "events": "what happened, and what happens",
+    "config": "show the settings and where they come from; check a file",
+    "demo": "see small requests answered while 64 MiB objects are stored",
+    "bench": "measure this machine against the peers",
+    "completion": "completion for bash, zsh or fish",
+    "version": "versions of pvsched, its core and Python",
+}
+LEADING = {"--json": 0, "--socket": 1}  # options that may also stand before the verb, and how many values they take
+
+
+def usage() -> str:
+    lines = ["usage: pvsched [--json] [--socket PATH] VERB ...", "", "verbs:"]
+    lines += [f"  {name:<11} {text}" for name, text in VERBS.items()]
+    lines += ["", "pvsched VERB --help tells more. Exit: 0 done, 1 refused or failed, 100 misuse, 111 system."]
+    return "\n".join(lines)
+
+
+def split(arguments: Sequence[str]) -> tuple[list[str], str | None, list[str]]:
+    """(options before the verb, the verb or None, what follows it)."""
+    leading: list[str] = []
+    rest = list(arguments)
+    while rest and rest[0].split("=", 1)[0] in LEADING:
+        name = rest.pop(0)
+        leading.append(name)
+        if "=" not in name and LEADING[name] and rest:
+            leading.append(rest.pop(0))
+    return leading, rest[0] if rest else None, rest[1:]
+
+
+def unknown(verb: str) -> int:
+    from difflib import get_close_matches
+
+    near = get_close_matches(verb, VERBS, 1)
+    hint = f"did you mean: pvsched {near[0]}" if near else "type: pvsched --help"
+    print(f"pvsched: there is no verb {verb!r}\n  next: {hint}", file=sys.stderr)
+    return exits.MISUSE
+
+
+def call(verb: str, arguments: list[str]) -> int:
+    entry: Callable[[list[str]], int] = import_module(f"pvsched.cli.{verb}").main
+    return entry(arguments)
+
+
+def discard_output() -> None:
+    """The reader of our output has gone: nothing more is said, at the exit of the interpreter neither."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.close(null)
+
+
+def guarded(verb: str, arguments: list[str]) -> int:
+    """Runs a verb; every way it can end is an exit status and at most one message."""
+    try:
+        status = call(verb, arguments)
+        sys.stdout.flush()
+        return status
+    except KeyboardInterrupt:
+        return exits.INTERRUPTED
+    except BrokenPipeError:
+        discard_output()
+        return exits.PIPE
+    except Exception as problem:
+        from pvsched.cli.failure import report
+
+        return report(verb, arguments, problem)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line (sys.argv[1:] if None) and returns its exit status."""
+    leading, verb, rest = split(sys.argv[1:] if arguments is None else arguments)
+    if verb in ("-h", "--help", "help"):
+        print(usage())
+        return exits.OK
+    if verb in ("-V", "--version"):
+        verb = "version"
+    if verb is None:
+        print(usage(), file=sys.stderr)
+        return exits.MISUSE
+    return guarded(verb, [*rest, *leading]) if verb in VERBS else unknown(verb)

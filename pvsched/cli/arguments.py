@@ -1,0 +1,39 @@
+"""argparse, imported once the verb is known: misuse exits 100, and --json and --socket are everywhere."""
+
+from __future__ import annotations
+
+import argparse
+from typing import NoReturn
+
+from pvsched.cli.failure import misuse
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that raises CommandError instead of leaving with status 2."""
+
+    def error(self, message: str) -> NoReturn:
+        raise misuse(message, f"{self.prog} --help")
+
+
+def parser(verb: str, description: str, *, talks: bool = True) -> Parser:
+    """A parser for one verb. talks: the verb asks a daemon, so it takes --socket."""
+    made = Parser(prog=f"pvsched {verb}", description=description, allow_abbrev=False)
+    common(made, talks)
+    return made
+
+
+def common(made: argparse.ArgumentParser, talks: bool = True) -> None:
+    made.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
+    if talks:
+        made.add_argument(
+            "--socket",
+            metavar="PATH",
+            default=argparse.SUPPRESS,
+            help="the daemon's socket (default: $PVSCHED_SOCKET, then the usual places)",
+        )
+
+
+def options(made: Parser, arguments: list[str]) -> argparse.Namespace:
+    """The parsed arguments; json and socket are always there."""
+    chosen = argparse.Namespace(json=False, socket=None)
+    return made.parse_args(arguments, chosen)
