@@ -61,7 +61,8 @@ enum pvs_cause { PVS_BY_NONE = 0, PVS_BY_CALLER = 1, PVS_BY_CLIENT_LEFT = 2, PVS
 
 enum pvs_event_type {
     PVS_EV_END = 1,         /* a task ended; once per accepted task */
-    PVS_EV_START = 2,       /* an INLINE or THREAD task is the caller's to run now */
+    PVS_EV_START = 2,       /* an INLINE or THREAD task is the caller's to run now. body: its payload; out: address of
+                             * its lent descriptors (int32_t each, open until pvs_finish()), out_len: how many */
     PVS_EV_STARTED = 3,     /* a task started in a worker (only while pvs_want_started is on) */
     PVS_EV_PROGRESS = 4,    /* body: what the worker sent */
     PVS_EV_LOG = 5,         /* body: what the worker sent */
@@ -171,7 +172,7 @@ int pvs_fileno(const pvs_core *core);
 /* Sleeps until then, at most timeout_ms (-1: for ever). 1 ready, 0 timeout, -EINTR. */
 PVS_CHECKED int pvs_wait(pvs_core *core, int timeout_ms);
 /* wake -> collect -> expire -> dispatch. Never blocks, allocates only for results above buffer_bytes.
- * Fills at most max events and returns their number; call again while it returns max. */
+ * Fills at most max events (at least 64) and returns their number. What found no room makes fileno() readable again. */
 PVS_CHECKED int pvs_step(pvs_core *core, uint64_t now, struct pvs_event *events, uint32_t max);
 const char *pvs_bodies(const pvs_core *core);
 uint64_t pvs_bodies_size(const pvs_core *core);
@@ -234,7 +235,7 @@ struct pvs_job {
     const char *payload;  /* valid until the next pvs_worker_next() */
     uint32_t length;
     uint32_t nfds;
-    int32_t fds[16];      /* the worker's to close: pvs_worker_next() closes what is still listed */
+    int32_t fds[16];      /* the next pvs_worker_next() closes those that the handler has not closed itself */
 };
 
 /* Blocks for the next job. 1 a job, 0 leave (EOF, or a one-shot worker that has had its task), -EINTR a signal came. */

@@ -1,0 +1,350 @@
+/* collect.c - bytes that come back: frames of workers, results and output of programs. */
+#include "core.h"
+
+#include <string.h>
+#include <sys.h>
+
+#define MOST_NOTE 65536u /* bytes of one progress or log frame */
+
+/* ---- streams of bytes (programs) ----------------------------------------------------------------- */
+
+/* Doubles, up to the limit. 0: there is room now. */
+static int growing_room(struct pvs_core *c, struct growing *g)
+{
+    if (g->length < g->size)
+        return 0;
+    uint32_t size = g->size > g->limit / 2 ? g->limit : g->size * 2;
+    if (size <= g->size || !has_room(c, 1))
+        return -ENOBUFS;
+    char *larger = sys_malloc(size);
+    if (!larger)
+        return -ENOMEM;
+    memcpy(larger, g->base, g->length);
+    if (g->base != g->home)
+        free(g->base);
+    g->base = larger;
+    g->size = size;
+    return 0;
+}
+
+/* One piece. 1 something came, 0 nothing now, -1 the end. What is over the limit is read and dropped. */
+static int growing_read(struct pvs_core *c, struct growing *g, int fd)
+{
+    char *to = c->stage;
+    size_t room = TX_BYTES;
+    int keep = g->length < g->limit && growing_room(c, g) == 0;
+
+    if (keep) {
+        uint32_t most = g->size < g->limit ? g->size : g->limit;
+        to = g->base + g->length;
+        room = most - g->length;
+    }
+    ssize_t n = sys_read(fd, to, room);
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR ? 0 : -1;
+    if (n == 0)
+        return -1;
+    if (keep)
+        g->length += (uint32_t)n;
+    else
+        g->truncated = 1;
+    return 1;
+}
+
+static void end_of_stream(struct pvs_core *c, int *fd, struct growing *g)
+{
+    g->eof = 1;
+    unwatch_fd(c, *fd);
+    (void)sys_close(*fd);
+    *fd = -1;
+}
+
+void collect_output(struct pvs_core *c, uint32_t index, int err)
+{
+    struct proc *p = &c->procs[index];
+    struct growing *g = err ? &p->err : &p->out;
+    int *fd = err ? &p->err_fd : &p->out_fd;
+
+    for (int i = 0; i < 16 && *fd >= 0; i++) {
+        int n = growing_read(c, g, *fd);
+        if (n < 0)
+            end_of_stream(c, fd, g);
+        if (n <= 0)
+            return;
+    }
+}
+
+static void collect_program(struct pvs_core *c, uint32_t index)
+{
+    struct proc *p = &c->procs[index];
+
+    for (int i = 0; i < 16 && p->channel >= 0; i++) {
+        int n = growing_read(c, &p->rx, p->channel);
+        if (n < 0)
+            end_of_stream(c, &p->channel, &p->rx);
+        if (n <= 0)
+            break;
+    }
+    if (p->rx.truncated && !p->reason && !p->decided) {
+        p->reason = PVS_R_RESULT_TOO_LARGE;
+        proc_kill(c, index);
+    }
+}
+
+/* ---- frames (workers) ---------------------------------------------------------------------------- */
+
+/* It broke the protocol. Its task ends when it is dead. */
+static void doom(struct pvs_core *c, uint32_t index, int reason)
+{
+    struct proc *p = &c->procs[index];
+
+    p->doomed = 1;
+    p->rx_start = p->rx.length = 0;
+    if (p->first != p->next && !p->decided)
+        p->reason = (uint8_t)reason;
+    (void)batch_recall(c, index);
+    proc_kill(c, index);
+}
+
+static void set_body(const struct pvs_core *c, struct pvs_event *e, const char *body, uint32_t length)
+{
+    int inside = body >= c->region && body < c->region + c->region_size;
+
+    e->body = inside ? (uint64_t)(body - c->region) : (uint64_t)(uintptr_t)body;
+    e->body_len = length;
+}
+
+static void learn_run_time(struct proc *p, uint32_t ns)
+{
+    ns = ns ? ns : 1;
+    if (p->run_ns == 0 || ns > p->run_ns * 4ull)
+        p->run_ns = ns; /* slower than thought: believe it at once */
+    else
+        p->run_ns = (uint32_t)((p->run_ns * 7ull + ns) / 8) | 1;
+}
+
+static void after_result(struct pvs_core *c, uint32_t index)
+{
+    struct proc *p = &c->procs[index];
+    int one_shot = p->kind == PVS_FORK;
+
+    atomic_store_explicit(&entry_of(c, index, p->first)->state, ENTRY_FREE, memory_order_release);
+    proc_advance(c, index);
+    if (one_shot || p->tx_start != p->tx_end || p->tx_task != PVS_NONE) {
+        p->answered = 1; /* a pool worker that answered before it read its job is no good either */
+        p->watch = WATCH_LINGER;
+        p->deadline = c->now + LINGER_NS;
+    }
+}
+
+static void take_result(struct pvs_core *c, uint32_t index, const struct reply_frame *f, const char *body)
+{
+    struct proc *p = &c->procs[index];
+    uint32_t slot = proc_front(p);
+    struct task *t = task_at(c, slot);
+    int outcome = f->type == PVS_REPLY_RESULT ? PVS_SUCCEEDED : PVS_FAILED;
+    int reason = outcome == PVS_FAILED ? PVS_R_RAISED : PVS_R_NONE, drop = p->decided, signal = p->signal;
+
+    if (t->state == PVS_ST_OFFERED) {
+        t->started_at = entry_of(c, index, p->first)->since;
+        c->stats.started++;
+    }
+    task_announce(c, t, p->pid);
+    learn_run_time(p, f->run_ns);
+    if (drop)
+        outcome = p->outcome, reason = 0;
+    queue_ended(&c->queue, t->lane);
+    struct pvs_event *e = task_end(c, slot, outcome, reason);
+    if (!drop) {
+        set_body(c, e, body, f->length);
+        p->rx_pinned = c->step;
+        e->value = 1;
+    }
+    if (outcome == PVS_TIMED_OUT)
+        e->signal = signal;
+    after_result(c, index);
+}
+
+static void take_note(struct pvs_core *c, uint32_t index, const struct reply_frame *f, const char *body)
+{
+    struct proc *p = &c->procs[index];
+    struct task *t = task_at(c, proc_front(p));
+    struct pvs_event *e = emit(c, f->type == PVS_REPLY_PROGRESS ? PVS_EV_PROGRESS : PVS_EV_LOG, t->id);
+
+    set_body(c, e, body, f->length);
+    p->rx_pinned = c->step;
+}
+
+static int is_note(const struct reply_frame *f)
+{
+    return f->type == PVS_REPLY_PROGRESS || f->type == PVS_REPLY_LOG;
+}
+
+/* 0, or why the frame is refused. */
+static int check_frame(struct pvs_core *c, uint32_t index, const struct reply_frame *f)
+{
+    const struct proc *p = &c->procs[index];
+    uint32_t slot = proc_front(p);
+
+    if (f->magic != REPLY_MAGIC || f->type < PVS_REPLY_RESULT || f->type > PVS_REPLY_LOG)
+        return PVS_R_BAD_FRAME;
+    if (slot == PVS_NONE || p->answered || f->entry != p->first % RING || f->id_low != (uint32_t)task_at(c, slot)->id)
+        return PVS_R_BAD_FRAME;
+    if (atomic_load_explicit(&entry_of(c, index, p->first)->state, memory_order_acquire) != ENTRY_RUNNING)
+        return PVS_R_BAD_FRAME;
+    if (is_note(f))
+        return f->length > MOST_NOTE ? PVS_R_BAD_FRAME : 0;
+    return f->length > spec_of(c, task_at(c, slot))->result_limit ? PVS_R_RESULT_TOO_LARGE : 0;
+}
+
+static void deliver(struct pvs_core *c, uint32_t index, const struct reply_frame *f, const char *body)
+{
+    if (is_note(f))
+        take_note(c, index, f, body);
+    else
+        take_result(c, index, f, body);
+}
+
+/* A body that does not fit rx: the rest is read straight into memory of its own. */
+static int begin_big(struct pvs_core *c, uint32_t index, const struct reply_frame *f, const char *body, uint32_t have)
+{
+    struct proc *p = &c->procs[index];
+
+    p->big = sys_malloc(f->length);
+    if (!p->big) {
+        doom(c, index, PVS_R_RESULT_TOO_LARGE);
+        return -ENOMEM;
+    }
+    memcpy(p->big, body, have);
+    p->big_got = have;
+    p->big_frame = *f;
+    p->rx_start = p->rx.length;
+    return 0;
+}
+
+/* Whole frames in rx become events. */
+static void parse(struct pvs_core *c, uint32_t index)
+{
+    struct proc *p = &c->procs[index];
+
+    while (!p->big && !p->killed && p->rx.length - p->rx_start >= sizeof(struct reply_frame)) {
+        struct reply_frame f;
+        uint32_t have = p->rx.length - p->rx_start - (uint32_t)sizeof(f);
+        const char *body = p->rx.base + p->rx_start + sizeof(f);
+        memcpy(&f, p->rx.base + p->rx_start, sizeof(f));
+        int refused = check_frame(c, index, &f);
+        if (refused) {
+            doom(c, index, refused);
+            return;
+        }
+        if (f.length > have) {
+            if (f.length + sizeof(f) > p->rx.size)
+                (void)begin_big(c, index, &f, body, have);
+            return;
+        }
+        if (!has_room(c, 4)) {
+            p->listed = 1;
+            return;
+        }
+        p->rx_start += (uint32_t)sizeof(f) + f.length;
+        deliver(c, index, &f, body);
+    }
+}
+
+static void channel_eof(struct pvs_core *c, uint32_t index)
+{
+    struct proc *p = &c->procs[index];
+
+    p->rx.eof = 1;
+    unwatch_fd(c, p->channel);
+    p->doomed = 1;
+    if (p->exited || p->killed || p->state == PROC_THREAD)
+        return;
+    /* normally it is dead and the report is on its way; one that only closed its channel is killed */
+    if (!p->deadline || p->deadline > c->now + LINGER_NS) {
+        p->watch = WATCH_LINGER;
+        p->deadline = c->now + LINGER_NS;
+    }
+}
+
+/* recv() into memory. >0 bytes, 0 nothing now, -1 EOF (handled). */
+static long receive(struct pvs_core *c, uint32_t index, char *to, size_t room)
+{
+    ssize_t n = sys_recv(c->procs[index].channel, to, room, MSG_DONTWAIT);
+
+    if (n > 0)
+        return n;
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    channel_eof(c, index);
+    return -1;
+}
+
+static long receive_big(struct pvs_core *c, uint32_t index)
+{
+    struct proc *p = &c->procs[index];
+
+    if (!has_room(c, 4)) {
+        p->listed = 1;
+        return 0;
+    }
+    long n = receive(c, index, p->big + p->big_got, p->big_frame.length - p->big_got);
+    if (n <= 0)
+        return n;
+    p->big_got += (uint32_t)n;
+    if (p->big_got == p->big_frame.length) {
+        char *body = p->big;
+        struct reply_frame f = p->big_frame;
+        p->big = NULL;
+        bury_memory(c, body);
+        if (check_frame(c, index, &f) == 0)
+            deliver(c, index, &f, body);
+    }
+    return n;
+}
+
+static long receive_small(struct pvs_core *c, uint32_t index)
+{
+    struct proc *p = &c->procs[index];
+    struct growing *rx = &p->rx;
+
+    if (p->rx_pinned != c->step && p->rx_start) { /* no event points into it any more */
+        memmove(rx->base, rx->base + p->rx_start, rx->length - p->rx_start);
+        rx->length -= p->rx_start;
+        p->rx_start = 0;
+    }
+    if (rx->length == rx->size) {
+        p->listed = 1;
+        return 0;
+    }
+    long n = receive(c, index, rx->base + rx->length, rx->size - rx->length);
+    if (n > 0)
+        rx->length += (uint32_t)n;
+    return n;
+}
+
+/* One read, then what is whole. A worker that writes for ever gets one read a step, no more. */
+void collect_channel(struct pvs_core *c, uint32_t index)
+{
+    struct proc *p = &c->procs[index];
+
+    if (p->state == PROC_FREE || p->state == PROC_THREAD || p->channel < 0)
+        return;
+    if (p->kind == PVS_EXEC) {
+        collect_program(c, index);
+        return;
+    }
+    if (p->rx.eof) {
+        parse(c, index);
+        return;
+    }
+    if (p->killed) { /* what it still says counts no more */
+        (void)receive(c, index, c->stage, TX_BYTES);
+        return;
+    }
+    if (p->big)
+        (void)receive_big(c, index);
+    else
+        (void)receive_small(c, index);
+    parse(c, index);
+}
