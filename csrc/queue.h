@@ -21,7 +21,7 @@ struct lane {
     uint32_t limit;              /* 0 = none */
     uint32_t weight_milli;
     uint32_t created;            /* order of creation, 0 = never used */
-    uint8_t active;              /* fair: had a task that may start when last looked at */
+    uint8_t active;              /* classes (as a mask) in which it has a task that may start now */
     uint64_t started;            /* fair: n */
 };
 
@@ -31,7 +31,11 @@ struct queue {
     uint32_t *hash;        /* id & mask -> first slot */
     uint32_t *zot_heap;    /* zot_exact: lanes */
     uint32_t zot_size;
+    uint32_t *order;       /* lanes by creation */
+    uint64_t *ready[CLASS_COUNT]; /* one bit a created lane: it has a task of that class that may start now */
+    uint64_t *timed;       /* one bit a created lane: a task with a queue deadline waits in it */
     uint32_t capacity, lane_count, hash_mask, lanes_created;
+    uint32_t fresh;        /* records from here on were never used, nor their memory touched */
     uint32_t free;         /* head of the free list */
     uint32_t used;         /* records in use, whatever their state */
     uint32_t waiting;      /* QUEUED */
@@ -39,6 +43,7 @@ struct queue {
     uint32_t held;
     uint64_t next_id;
     int policy, zot_exact;
+    int as_one;            /* the last pick looked at all classes at once */
 };
 
 PVS_CHECKED int queue_init(struct queue *q, uint32_t capacity, uint32_t lanes, int policy, int zot_exact); /* -ENOMEM */
@@ -51,15 +56,17 @@ void queue_release_record(struct queue *q, uint32_t slot);
 /* Slot of a live id, or PVS_NONE. */
 uint32_t queue_find(const struct queue *q, uint64_t id);
 
-/* lane, priority, class, queue_deadline are set: the task waits (state QUEUED). In the place of its id: also for one that returns. */
+/* lane, priority, class, queue_deadline are set: the task waits (state QUEUED). In the place of its id: also for one that
+ * returns, or is HELD. */
 void queue_push(struct queue *q, uint32_t slot);
 /* The task counts and can expire, but is not picked (state HELD). */
 void queue_hold(struct queue *q, uint32_t slot);
-/* Takes a QUEUED or HELD task off every list (cancel, expiry, release of a hold). */
+/* Takes a QUEUED or HELD task off every list (cancel, expiry); its state is NONE until the core sets another. */
 void queue_remove(struct queue *q, uint32_t slot);
 
 /* The task to start next among the classes in mask, taken off the lists and counted in its lane (running, and n of
- * fair); PVS_NONE when none may start. With place_is_inline, both classes compete as one (workers = 0). */
+ * fair), its state NONE until the core sets another; PVS_NONE when none may start. With both classes in mask (workers = 0)
+ * they compete as one. */
 uint32_t queue_pick(struct queue *q, unsigned mask);
 /* A picked task comes back, never started: uncounts it and puts it in its old place. */
 void queue_unpick(struct queue *q, uint32_t slot);
