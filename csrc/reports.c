@@ -206,6 +206,8 @@ static void failed(struct pvs_core *c, uint32_t index, const struct keeper_repor
     p->exited = 1;
     p->error = r->error;
     p->reason = r->value ? PVS_R_EXEC_FAILED : PVS_R_SPAWN_FAILED;
+    if (proc_front(p) == PVS_NONE)
+        c->spare_keeper = PVS_NONE; /* no spare can be made now: not again before the next task asks for one */
     proc_ended(c, index);
 }
 
