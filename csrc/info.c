@@ -85,3 +85,27 @@ void pvs_get_stats(const pvs_core *c, struct pvs_stats *out)
         out->spares += p->kind == PVS_FORK && p->first == p->next && !p->answered;
     }
 }
+
+int64_t pvs_payload(const pvs_core *c, uint64_t id, char *to, size_t room)
+{
+    uint32_t slot = queue_find(&c->queue, id);
+
+    if (slot == PVS_NONE)
+        return -ENOENT;
+    const struct task *t = &c->queue.slab[slot];
+    store_payload_read(&c->store, t->payload, 0, to, t->length < room ? t->length : room);
+    return t->length;
+}
+
+int pvs_lent(const pvs_core *c, uint64_t id, int fds[16])
+{
+    uint32_t slot = queue_find(&c->queue, id);
+
+    if (slot == PVS_NONE)
+        return -ENOENT;
+    const struct task *t = &c->queue.slab[slot];
+    if (t->fds == PVS_NONE)
+        return 0;
+    memcpy(fds, c->store.fds[t->fds] + 1, sizeof(int) * (size_t)c->store.fds[t->fds][0]);
+    return c->store.fds[t->fds][0];
+}

@@ -61,8 +61,7 @@ enum pvs_cause { PVS_BY_NONE = 0, PVS_BY_CALLER = 1, PVS_BY_CLIENT_LEFT = 2, PVS
 
 enum pvs_event_type {
     PVS_EV_END = 1,         /* a task ended; once per accepted task */
-    PVS_EV_START = 2,       /* an INLINE or THREAD task is the caller's to run now. body: its payload; out: address of
-                             * its lent descriptors (int32_t each, open until pvs_finish()), out_len: how many */
+    PVS_EV_START = 2,       /* an INLINE or THREAD task is the caller's to run now; see pvs_payload(), pvs_lent() */
     PVS_EV_STARTED = 3,     /* a task started in a worker (only while pvs_want_started is on) */
     PVS_EV_PROGRESS = 4,    /* body: what the worker sent */
     PVS_EV_LOG = 5,         /* body: what the worker sent */
@@ -187,6 +186,10 @@ PVS_CHECKED int pvs_release(pvs_core *core, uint64_t id);
 PVS_CHECKED int pvs_cancel(pvs_core *core, uint64_t id, uint64_t now, int32_t cause);
 /* The caller has run an INLINE or THREAD task (or withdraws a HELD one) itself. The END event carries no body. */
 PVS_CHECKED int pvs_finish(pvs_core *core, uint64_t id, uint64_t now, int32_t outcome, int32_t reason);
+/* What a live task was submitted with, for whoever runs an INLINE or THREAD one: its payload's length, of which at most
+ * room bytes are copied; and how many descriptors it was lent, which stay the core's and open until the task has ended. */
+PVS_CHECKED int64_t pvs_payload(const pvs_core *core, uint64_t id, char *to, size_t room);
+PVS_CHECKED int pvs_lent(const pvs_core *core, uint64_t id, int fds[16]);
 /* Makes fileno() readable; the only call that any thread may make. */
 void pvs_wake(pvs_core *core);
 
