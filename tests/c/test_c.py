@@ -1,0 +1,97 @@
+"""Builds and runs every `tests/c/test_*.c` as a program of its own: plain, and under the address, leak and undefined sanitizers.
+
+What a program is built from stands in the comment at its top (see `check.h`). Repeat one by hand with the two commands that a
+failure prints; `CC=...` chooses another compiler.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+PROGRAMS = sorted(HERE.glob("test_*.c"))
+WARNINGS = ["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
+BUILDS = {
+    "plain": ["-O2", "-g"],
+    "sanitized": [
+        "-O1",
+        "-g",
+        "-fno-omit-frame-pointer",
+        "-fsanitize=address,undefined",
+        "-fno-sanitize-recover=all",
+    ],
+}
+TIME_LIMIT = 120.0  # seconds; a program that needs more hangs
+
+
+def compiler() -> str | None:
+    """Return the C compiler to use: `$CC`, else the first of the usual names that exists."""
+    wanted = os.environ.get("CC")
+    if wanted:
+        return wanted
+    return next((name for name in ("cc", "gcc", "clang", "clang-14") if shutil.which(name)), None)
+
+
+def said_in(source: Path, word: str) -> list[str]:
+    """Return the words after `word:` in the first comment of a C file."""
+    first_comment = source.read_text().split("*/", 1)[0]
+    found = re.search(rf"^\W*{word}:(.*)$", first_comment, re.MULTILINE)
+    return found.group(1).split() if found else []
+
+
+def sources_of(program: Path) -> list[str]:
+    """Return the C files of a program, relative to the project's root."""
+    links = said_in(program, "links")
+    if links == ["all"]:
+        links = sorted(path.name for path in (ROOT / "csrc").glob("*.c") if path.name != "python_glue.c")
+    return [str(program.relative_to(ROOT)), *(f"csrc/{name}" for name in links)]
+
+
+def build_command(cc: str, program: Path, build: str, output: Path) -> list[str]:
+    """Return the command that builds one program, to be run in the project's root."""
+    folders = [*said_in(program, "flags"), "-Icsrc", "-Itests/c"]
+    return [cc, *WARNINGS, *BUILDS[build], *folders, *sources_of(program), "-o", str(output), "-pthread"]
+
+
+def run_limited(command: list[str], log: Path) -> tuple[int | None, str]:
+    """Run a command in the project's root; return its exit status (None: it overran) and what it said.
+
+    It gets a process group of its own, so that what it started does not outlive the time limit, and a file to write to: a
+    pipe that some stray descendant holds would never end.
+    """
+    with log.open("wb") as said:
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    status: int | None = None
+    try:
+        status = process.wait(timeout=TIME_LIMIT)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    return status, log.read_text(errors="replace")
+
+
+@pytest.mark.parametrize("build", BUILDS)
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: str(program.stem))
+def test_program(program: Path, build: str, tmp_path: Path) -> None:
+    """A C test program compiles without a warning and ends with 0 within its time limit."""
+    cc = compiler()
+    if cc is None:
+        pytest.skip("no C compiler here: neither $CC nor cc, gcc, clang")
+    binary = tmp_path / program.stem
+    building = build_command(cc, program, build, binary)
+    status, said = run_limited(building, tmp_path / "build.log")
+    assert status == 0, f"{shlex.join(building)}\n{said}"
+    status, said = run_limited([str(binary)], tmp_path / "run.log")
+    ending = f"no end within {TIME_LIMIT:.0f} s" if status is None else f"exit status {status}"
+    assert status == 0, f"{ending}; built with: {shlex.join(building)}\n{said}"
