@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from types import TracebackType
 
-from pvsched.cli.failure import CommandError, system
+from pvsched.errors import PvschedError
 
 PATIENCE = 20.0  # seconds from exec to the first answer, on the slowest board we think of
 STOPPING = 10.0
@@ -72,10 +72,10 @@ class Service:
             time.sleep(0.001)
         self.started = time.perf_counter() - began
 
-    def failed(self, text: str) -> CommandError:
+    def failed(self, text: str) -> PvschedError:
         with open(self.log, errors="replace") as log:
             last = log.read().strip().splitlines()[-3:]
-        return system(": ".join([text, *last]), "pvsched run   shows the whole of it", code="daemon-failed")
+        return PvschedError(": ".join([text, *last]), code="daemon-failed", hint="pvsched run   shows the whole of it")
 
     def stop(self) -> None:
         """Ends the daemon and removes the directory. May be called twice."""
