@@ -15,10 +15,11 @@ class Parser(argparse.ArgumentParser):
         raise misuse(message, f"{self.prog} --help")
 
 
-def parser(verb: str, description: str, *, talks: bool = True) -> Parser:
-    """A parser for one verb. talks: the verb asks a daemon, so it takes --socket."""
+def parser(verb: str, description: str, *, talks: bool = True, json: bool = True) -> Parser:
+    """A parser for one verb. talks: the verb asks a daemon, so it takes --socket. json: it has the plain --json."""
     made = Parser(prog=f"pvsched {verb}", description=description, allow_abbrev=False)
-    common(made, talks)
+    if json:
+        common(made, talks)
     return made
 
 

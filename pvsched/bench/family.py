@@ -1,0 +1,63 @@
+"""What a process and its descendants weigh and how often they wake, from /proc."""
+
+from __future__ import annotations
+
+import os
+
+
+def descendants(pid: int) -> list[int]:
+    """pid and all below it."""
+    parents: dict[int, list[int]] = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            parents.setdefault(parent(int(name)), []).append(int(name))
+    found = [pid]
+    for one in found:
+        found += parents.get(one, [])
+    return found
+
+
+def parent(pid: int) -> int:
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return int(stat.read().rpartition(")")[2].split()[1])
+    except (OSError, IndexError):
+        return 0
+
+
+def field(path: str, name: str) -> int:
+    """The number behind `name:` in a file of /proc, 0 if the process has gone."""
+    try:
+        with open(path) as lines:
+            return sum(int(line.split()[1]) for line in lines if line.startswith(name + ":"))
+    except OSError:
+        return 0
+
+
+def pss(pids: list[int]) -> int:
+    """Bytes of proportional set size of all of them: a page shared by two counts half for each."""
+    return 1024 * sum(field(f"/proc/{pid}/smaps_rollup", "Pss") for pid in pids)
+
+
+def rss(pid: int) -> int:
+    return 1024 * field(f"/proc/{pid}/status", "VmRSS")
+
+
+def private(pids: list[int]) -> int:
+    """Bytes that only they hold."""
+    names = ("Private_Clean", "Private_Dirty")
+    return 1024 * sum(field(f"/proc/{pid}/smaps_rollup", name) for pid in pids for name in names)
+
+
+def wakeups(pids: list[int]) -> int:
+    """How often their threads have been switched to or from, so far."""
+    total = 0
+    for pid in pids:
+        try:
+            threads = os.listdir(f"/proc/{pid}/task")
+        except OSError:
+            continue
+        for thread in threads:
+            status = f"/proc/{pid}/task/{thread}/status"
+            total += field(status, "voluntary_ctxt_switches") + field(status, "nonvoluntary_ctxt_switches")
+    return total

@@ -1,0 +1,92 @@
+"""What an idle scheduler and an idle daemon weigh, and how often they wake."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+from pvsched.bench.family import descendants, pss, rss, wakeups
+from pvsched.bench.rows import Effort, Row, Target, against, alone
+from pvsched.bench.service import Service
+
+TOPIC = "memory"
+MB = 1e6
+
+# Each in a fresh interpreter that holds nothing else; it says so when its two workers have worked, and waits.
+BARE = "import sys"
+OURS = """
+import sys
+from pvsched import Scheduler, Task, register
+register("bench", "pvsched.bench.work:noop")
+scheduler = Scheduler(workers=2, executor="pool")
+for number in range(16):
+    scheduler.add_task(Task("bench", number))
+while scheduler.pending:
+    scheduler.run(wait=1.0)
+"""
+PEER = """
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pvsched.bench.work import noop
+executor = ProcessPoolExecutor(2, mp_context=get_context("fork"))
+for future in [executor.submit(noop, number) for number in range(16)]:
+    future.result()
+"""
+READY = "\nsys.stdout.write('ready\\n'); sys.stdout.flush(); sys.stdin.read()\n"
+LEAVE = "import os; os._exit(0)\n"
+
+
+def rows(effort: Effort) -> list[Row]:
+    ours, peer, bare = [], [], []
+    for _ in range(effort.rounds):
+        ours.append(weigh(OURS))
+        peer.append(weigh(PEER))
+        bare.append(weigh(BARE))
+    name = "scheduler with 2 idle pool workers, PSS"
+    return [
+        against(TOPIC, name, "MB", ours, "ProcessPoolExecutor", peer, Target(0.55)),
+        against(TOPIC, name, "MB", ours, "a bare interpreter", bare),
+        *daemon(effort),
+    ]
+
+
+def weigh(script: str, measure: Callable[[int], float] | None = None) -> float:
+    """Megabytes of PSS of a script's processes when it has become idle."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", script + READY + LEAVE],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        if process.stdout.readline() != b"ready\n":
+            raise RuntimeError("the script could not begin; its reason is above")
+        return measure(process.pid) if measure else pss(descendants(process.pid)) / MB
+    finally:
+        process.stdin.close()
+        process.wait()
+        process.stdout.close()
+
+
+def daemon(effort: Effort) -> list[Row]:
+    """A daemon that has answered once and rests."""
+    seconds = max(5.0, 30.0 * effort.scale)
+    with Service(2) as service:
+        time.sleep(1.0)  # what start-up left to do is not idleness
+        family = descendants(service.pid)
+        weight, whole = rss(service.pid) / MB, pss(family) / MB
+        before = wakeups(family)
+        time.sleep(seconds)
+        woken = (wakeups(descendants(service.pid)) - before) * 60 / seconds
+    processes = f"{len(family)} processes"
+    return [
+        alone(TOPIC, "daemon idle, RSS of its own process", "MB", [weight], Target(16.0, of="value")),
+        alone(TOPIC, "daemon idle, PSS of the family", "MB", [whole], note=processes),
+        alone(TOPIC, "daemon idle, wake-ups a minute", "/min", [woken], Target(0.0, of="value"), note=processes),
+    ]

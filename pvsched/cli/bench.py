@@ -1,0 +1,96 @@
+"""`pvsched bench`: this machine, measured against the peers that are installed on it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from importlib import import_module
+
+from pvsched.bench.rows import Effort, Row
+from pvsched.cli import exits
+from pvsched.cli.arguments import Parser, options, parser
+from pvsched.cli.failure import CommandError, misuse
+from pvsched.cli.output import print_json, say
+
+# topic -> what it measures; each is the module pvsched.bench.<topic> with rows(effort)
+TOPICS = {
+    "pool": "long-lived workers against ProcessPoolExecutor, multiprocessing, pebble, billiard",
+    "fork": "a process or a program a task against os.fork, multiprocessing, subprocess, asyncio",
+    "lateness": "from a deadline to a dead child, against asyncio, subprocess, pebble",
+    "queue": "the queue in C against heapq and sortedcontainers",
+    "million": "a million queued tasks",
+    "objects": "PUT and GET against SHA-256 and sendfile",
+    "latency": "a small request every 2 ms under load",
+    "http": "small requests a second against h11",
+    "memory": "memory and wake-ups of what is idle",
+    "startup": "imports, commands, the daemon",
+}
+
+
+def build() -> Parser:
+    made = parser(
+        "bench",
+        "Measures this machine against the peers that are installed (pip install pvsched[bench]).",
+        talks=False,
+        json=False,
+    )
+    made.add_argument("--quick", action="store_true", help="3 rounds of a tenth of the work: minutes become seconds")
+    made.add_argument("--rounds", type=int, metavar="N", help="rounds of each contest (default 7)")
+    made.add_argument("--only", metavar="TOPIC", action="append", help="only this topic (may be given more than once)")
+    made.add_argument("--list", action="store_true", help="the topics")
+    made.add_argument(
+        "--json", metavar="FILE", nargs="?", const="-", help="JSON to FILE beside the table, or instead of it"
+    )
+    return made
+
+
+def chosen_topics(chosen: argparse.Namespace) -> list[str]:
+    names = [name for only in chosen.only or TOPICS for name in only.split(",")]
+    wrong = [name for name in names if name not in TOPICS]
+    if wrong:
+        raise misuse(f"there is no topic {wrong[0]!r}", "pvsched bench --list")
+    return names
+
+
+def measured(name: str, effort: Effort) -> list[Row]:
+    """The rows of one topic. What broke is told, and the other topics go on."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r{name} ...\x1b[K")
+    began = time.perf_counter()
+    try:
+        rows: list[Row] = import_module(f"pvsched.bench.{name}").rows(effort)
+    except (RuntimeError, OSError, CommandError) as problem:
+        sys.stderr.write(f"\rbench: {name} broke off: {problem}\n")
+        return []
+    sys.stderr.write(f"\r{name}: {time.perf_counter() - began:.0f} s\x1b[K\n" if sys.stderr.isatty() else "")
+    return rows
+
+
+def main(arguments: list[str]) -> int:
+    from pvsched.bench.table import document, lines
+
+    chosen = options(build(), arguments)
+    if chosen.list:
+        say([f"{name:<9} {text}" for name, text in TOPICS.items()])
+        return exits.OK
+    if chosen.rounds is not None and chosen.rounds < 1:
+        raise misuse("--rounds must be above zero", "pvsched bench --help")
+    effort = Effort(chosen.rounds or (3 if chosen.quick else 7), 0.1 if chosen.quick else 1.0)
+    os.environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)  # contestants find what we found
+    began = time.perf_counter()
+    topics = chosen_topics(chosen)
+    found = {name: measured(name, effort) for name in topics}
+    rows = [row for some in found.values() for row in some]
+    result = document(rows, time.perf_counter() - began)
+    if chosen.json not in (None, False, "-"):
+        with open(chosen.json, "w") as out:
+            json.dump(result, out, indent=1)
+            out.write("\n")
+    if chosen.json == "-":
+        print_json(result)
+    else:
+        say(lines(rows))
+    return exits.OK if all(found.values()) else exits.FAILED
