@@ -10,6 +10,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 
 from pvsched.objects.model import is_rotten, is_stage, rotten_name, valid_name
 
@@ -61,15 +62,19 @@ class Store:
     def publish(self, stage: str, sha: str) -> None:
         """Gives a stage that is complete and on disk its final name, and returns when that is on disk too."""
         os.rename(stage, sha, src_dir_fd=self.directory, dst_dir_fd=self.directory)
-        self.remove(rotten_name(sha))
+        # housekeeping: where it fails the scan at start does it
+        with suppress(OSError):
+            self.remove(rotten_name(sha))
         os.fsync(self.directory)
 
     def remove(self, name: str) -> bool:
-        """Removes a file; False if there was none."""
+        """Removes a file, or an empty directory that took its place; False if there was none."""
         try:
             os.unlink(name, dir_fd=self.directory)
         except FileNotFoundError:
             return False
+        except IsADirectoryError:
+            os.rmdir(name, dir_fd=self.directory)
         return True
 
     def quarantine(self, sha: str, fd: int | None) -> bool:

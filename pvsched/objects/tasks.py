@@ -105,7 +105,7 @@ def send_object(data: Json, context: Context) -> Json:
 
 
 def verify_object(data: Json, context: Context) -> Json:
-    """Reads an object to its end. `result`: `good`, `rotten` (now in quarantine), `missing`, `unreadable`, `cancelled`."""
+    """Reads an object to its end. `result`: `good`, `rotten` (and moved), `missing`, `unreadable`, `cancelled`."""
     sha = data["sha256"]
     store = Store(context.fds["store"])
     try:
