@@ -23,11 +23,11 @@ class ObjectEndpoints:
         self._objects = objects
 
     def add_to(self, router: Router) -> None:
-        """Registers the routes."""
+        """Registers the routes. PUT before GET: who may not call hears the recorded refusal (see `routes`)."""
         router.add("GET", "/objects", self.listing)
-        router.add("GET", "/objects/{sha}", self.get, lends=True)
-        router.add("PUT", "/objects/{sha}", self.put, lends=True)
-        router.add("POST", "/objects/{sha}/verify", self.verify)
+        router.add("PUT", "/objects/{}", self.put, lends=True)
+        router.add("GET", "/objects/{}", self.get, lends=True)
+        router.add("POST", "/objects/{}/verify", self.verify)
 
     def listing(self, request: Request, reply: Reply, params: tuple[str, ...], caller: Caller) -> None:
         """[{"sha256", "size"}], the size as a decimal string; before the store was scanned it waits for that."""
@@ -81,8 +81,8 @@ class ObjectEndpoints:
         def done(result: VerifyResult) -> None:
             if result.failed:
                 reason = result.failed[0][1]
-                busy = reason in ("queue-full", "closed")
-                reply.error(503 if busy else 500, "Object could not be read", code="verify-failed", hint=reason)
+                status = {"queue-full": 503, "closed": 503, "missing": 404}.get(reason, 500)
+                reply.error(status, "Object could not be read", code="verify-failed", hint=reason)
             else:
                 reply.send(200, json.dumps({"sha256": sha, "good": not result.rotten}).encode())
 
@@ -106,18 +106,17 @@ class Lent:
 
 def answer(lease: Lease, result: PutResult | GetResult) -> None:
     """Gives the socket back, with the answer that is owed. Errors that Pantavisor has too keep its exact body."""
+    headers = [("Retry-After", str(result.retry_after))] if result.retry_after is not None else []
     if result.status == 0:
         lease.done(reusable=result.reusable)
-        return
-    headers = [("Retry-After", str(result.retry_after))] if result.retry_after is not None else []
-    lease.answer(result.status, body_of(result), reusable=result.reusable, headers=headers)
-
-
-def body_of(result: PutResult | GetResult) -> bytes:
-    """The answer's body: none for a success, else {"Error"} and, where the answer is our own, "code" and "hint"."""
-    if result.error is None:
-        return b""
-    document = {"Error": result.error}
-    if result.code is not None:
-        document.update(code=result.code, hint=result.hint or "")
-    return json.dumps(document, separators=(",", ":")).encode()
+    elif result.error is None:
+        lease.answer(result.status, reusable=result.reusable)
+    else:
+        lease.error(
+            result.status,
+            result.error,
+            reusable=result.reusable,
+            code=result.code,
+            hint=result.hint,
+            headers=headers,
+        )
