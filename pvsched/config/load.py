@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import Any
 
 from pvsched.config.settings import Settings
 
@@ -90,11 +91,21 @@ def answer_text(path: str | None, arguments: Mapping[str, str]) -> str:
         return json.dumps({"problems": [one.document() for one in problem.problems]})
 
 
-def read_settings(data: Mapping[str, object], context: object) -> object:
-    """The reload's task, in a worker: {"path": str | None, "arguments": {name: text}} -> what `answer_text` says."""
-    import json
+def read_settings(data: Mapping[str, Any], context: object) -> object:
+    """The reload's task, in a worker: {"path": str | None, "arguments": {name: text}, "fixed": {name: [value, origin]}}
+    is what it takes.
 
-    path, arguments = data["path"], data["arguments"]
-    assert path is None or isinstance(path, str)
-    assert isinstance(arguments, dict)
-    return json.loads(answer_text(path, arguments))
+    `fixed` is what the running daemon cannot change: it stays in what is returned. Returns {"problems": [...]}, or the
+    new settings' document with `restart`: the keys whose new value has to wait for one.
+    """
+    from pvsched.config.merge import merged
+    from pvsched.config.problem import ConfigError
+
+    fixed = {name: (value, origin) for name, (value, origin) in data["fixed"].items()}
+    path = data["path"] or os.environ.get("PVSCHED_CONFIG") or None
+    try:
+        wanted = merged(path, os.environ, data["arguments"], os.geteuid())
+        reloaded = merged(path, os.environ, data["arguments"], os.geteuid(), fixed)
+    except ConfigError as problem:
+        return {"problems": [one.document() for one in problem.problems]}
+    return {**reloaded.document(), "restart": wanted.differing(reloaded)}

@@ -51,6 +51,15 @@ class Layers:
         wanted = "pantavisor." + name.partition(".")[2].upper() if section == "pantavisor" else name
         self.problems.append(Problem(place, line, name, "unknown key", nearest(wanted, [*known, *lanes])))
 
+    def keep(self, fixed: Mapping[str, tuple[object, str]]) -> None:
+        """Puts back what cannot change while a daemon runs; `workers` then has to fit below the old `max_workers`."""
+        for name, (value, origin) in fixed.items():
+            self.values[name], self.origins[name] = value, origin
+        workers, most = self.values["scheduler.workers"], self.values["scheduler.max_workers"]
+        assert isinstance(workers, int)
+        assert isinstance(most, int)
+        self.values["scheduler.workers"] = min(workers, most)
+
     def check_rules(self) -> None:
         """What holds between keys."""
         workers, most = self.values["scheduler.workers"], self.values["scheduler.max_workers"]
@@ -69,8 +78,17 @@ class Layers:
         )
 
 
-def merged(path: str | None, environ: Mapping[str, str], arguments: Mapping[str, str], uid: int) -> Settings:
-    """The settings of all layers. Raises ConfigError with everything that is wrong in any of them."""
+def merged(
+    path: str | None,
+    environ: Mapping[str, str],
+    arguments: Mapping[str, str],
+    uid: int,
+    fixed: Mapping[str, tuple[object, str]] | None = None,
+) -> Settings:
+    """The settings of all layers. Raises ConfigError with everything that is wrong in any of them.
+
+    `fixed`: values and origins that a running daemon cannot change, by name; they take the place of the new ones.
+    """
     places = Places(uid, environ)
     layers = Layers()
     _file(layers, path, places)
@@ -79,6 +97,8 @@ def merged(path: str | None, environ: Mapping[str, str], arguments: Mapping[str,
     layers.check_rules()
     if layers.problems:
         raise ConfigError(layers.problems)
+    if fixed is not None:
+        layers.keep(fixed)
     _resolve(layers, places)
     return Settings(
         layers.values,

@@ -202,7 +202,7 @@ OBJECTS = (
         "objects.lane_limit",
         "integer",
         0,
-        "Transfers that run at once; 0 leaves one worker free where there are two.",
+        "Transfers that run at once; 0 for no limit but the workers.",
         low=0,
         high=256,
         reloadable=True,

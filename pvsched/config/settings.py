@@ -69,11 +69,15 @@ class Settings:
                 found.setdefault(lane, {})[key] = value
         return found
 
-    def changed(self, other: Settings) -> tuple[list[str], list[str]]:
-        """Names whose value differs in `other`: those that it may change now, and those that need a restart."""
-        names = [name for name in {**self.values, **other.values} if self.values.get(name) != other.values.get(name)]
-        now = [name for name in names if name in other.reloadable or name.startswith("lanes.")]
-        return now, [name for name in names if name not in now]
+    def fixed(self) -> dict[str, tuple[object, str]]:
+        """Value and origin of what a reload may not change, by name."""
+        names = [name for name in self.values if name not in self.reloadable and not name.startswith("lanes.")]
+        return {name: (self.values[name], self.origins[name]) for name in names}
+
+    def differing(self, other: Settings) -> list[str]:
+        """Names whose value is not the same in `other`."""
+        names = {**self.values, **other.values}
+        return [name for name in names if _plain(self.values.get(name)) != _plain(other.values.get(name))]
 
     def document(self) -> dict[str, object]:
         """What JSON can say of it; `from_document` is the way back."""
@@ -102,3 +106,8 @@ class Settings:
             str(document["legacy"]),
             str(document["legacy_list"]),
         )
+
+
+def _plain(value: object) -> object:
+    """A list and a tuple of the same strings are the same setting: JSON knows lists alone."""
+    return list(value) if isinstance(value, tuple) else value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -165,20 +166,54 @@ def test_the_child_process_leaves_nothing_behind(tmp_path: Path) -> None:
         os.waitpid(-1, os.WNOHANG)
 
 
-def test_the_reload_task_returns_what_json_can_say(tmp_path: Path) -> None:
-    """A worker reads the file; findings come back as data and not as an exception."""
-    good = read_settings({"path": written(tmp_path, "[log]\nlevel = 'debug'\n"), "arguments": {}}, None)
-    assert isinstance(good, dict)
-    assert Settings.from_document(good).text("log.level") == "debug"
-    bad = read_settings({"path": written(tmp_path, "[log\n"), "arguments": {}}, None)
-    assert isinstance(bad, dict)
-    assert bad["problems"][0]["line"] == 1
+def reload(path: str, running: Settings) -> dict[str, object]:
+    answer = read_settings({"path": path, "arguments": {}, "fixed": running.fixed()}, None)
+    assert isinstance(answer, dict)
+    return answer
 
 
-def test_a_reload_tells_what_needs_a_restart() -> None:
-    """Only keys that are marked so change at once."""
-    old = load("/dev/null", {}, {}, uid=1)
-    new = load("/dev/null", {}, {"scheduler.workers": "1", "scheduler.capacity": "64", "log.level": "debug"}, uid=1)
-    now, later = old.changed(new)
-    assert "scheduler.capacity" in later
-    assert {"scheduler.workers", "log.level", "pantavisor.PV_LOG_LEVEL"} <= set(now)
+def test_a_reload_changes_what_it_may_and_tells_what_needs_a_restart(tmp_path: Path) -> None:
+    """Fixed keys keep their running value, everywhere it shows, and are named."""
+    running = load("/dev/null", {}, {"daemon.state": "/old"}, uid=0)
+    path = written(
+        tmp_path, "[scheduler]\nworkers = 3\ncapacity = 64\n[daemon]\nstate = '/new'\n[log]\nlevel = 'debug'\n"
+    )
+    answer = reload(path, running)
+    settings = Settings.from_document(answer)
+    assert settings.integer("scheduler.workers") == 3
+    assert settings.text("log.level") == "debug"
+    assert settings.integer("scheduler.capacity") == 4096
+    assert settings.text("daemon.state") == "/old"
+    assert '"PV_STORAGE_MNTPOINT","value":"/old"' in settings.legacy_list
+    assert '"PV_CACHE_USRMETADIR","value":"/old/cache/meta"' in settings.legacy_list
+    restart = answer["restart"]
+    assert isinstance(restart, list)
+    assert {"scheduler.capacity", "daemon.state"} <= set(restart)
+    assert "scheduler.workers" not in restart
+
+
+def test_a_reload_of_the_same_file_changes_nothing(tmp_path: Path) -> None:
+    """Also after the way through JSON, which knows no tuples."""
+    path = written(tmp_path, "[lanes.down]\nlimit = 3\n[control]\nhost_cgroups = ['/x']\n")
+    running = Settings.from_document(json.loads(json.dumps(load(path).document())))
+    answer = reload(path, running)
+    assert answer["restart"] == []
+    assert running.differing(Settings.from_document(answer)) == []
+
+
+def test_a_reload_cannot_raise_workers_above_what_was_opened(tmp_path: Path) -> None:
+    """More than the running max_workers is cut to it, and the difference needs a restart."""
+    running = load("/dev/null", {}, {"scheduler.max_workers": "4"}, uid=0)
+    answer = reload(written(tmp_path, "[scheduler]\nworkers = 9\n"), running)
+    assert Settings.from_document(answer).integer("scheduler.workers") == 4
+    restart = answer["restart"]
+    assert isinstance(restart, list)
+    assert set(restart) == {"scheduler.workers", "scheduler.max_workers"}
+
+
+def test_findings_of_a_reload_come_back_as_data(tmp_path: Path) -> None:
+    """The running daemon logs them and keeps what it has."""
+    answer = reload(written(tmp_path, "[log\n"), load("/dev/null", {}, {}, uid=0))
+    problems = answer["problems"]
+    assert isinstance(problems, list)
+    assert problems[0]["line"] == 1

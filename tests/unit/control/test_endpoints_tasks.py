@@ -1,0 +1,100 @@
+"""/tasks: what runs, what waits and why, what ended; never raw data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pvsched.control.endpoints.tasks import WAITING_SHOWN, TaskEndpoints, task_number
+from tests.unit.control.endpoint_doubles import CALLER, FakeReply, FakeRouter, FakeScheduler, request
+
+Made = tuple[FakeScheduler, TaskEndpoints]
+
+
+@pytest.fixture
+def made() -> Made:
+    """Task 1 runs, tasks 2 and 3 wait, task 9 has ended."""
+    scheduler = FakeScheduler()
+    scheduler.live = [
+        {"id": 1, "type": "a", "state": "running", "queued_at": 1.0, "started_at": 2.0},
+        {"id": 2, "type": "a", "state": "queued", "queued_at": 1.5, "started_at": None},
+        {"id": 3, "type": "b", "state": "queued", "queued_at": 1.7},
+    ]
+    scheduler.history.append({"id": 9, "type": "a", "outcome": "failed", "data": {"api_token": "hush"}})
+    return scheduler, TaskEndpoints(scheduler)  # type: ignore[arg-type]
+
+
+def asked(handler: Any, *params: str) -> FakeReply:
+    reply = FakeReply()
+    handler(request(), reply, params, CALLER)
+    return reply
+
+
+def test_the_list_has_three_parts(made: Made) -> None:
+    """Those that wait come with the reason; nothing secret in any."""
+    reply = asked(made[1].listing)
+    document = reply.document
+    assert [task["id"] for task in document["running"]] == [1]
+    assert [(task["id"], task["reason"]) for task in document["waiting"]] == [
+        (2, "no worker is free"),
+        (3, "no worker is free"),
+    ]
+    assert document["ended"][0]["data"] == {"api_token": "********"}
+    assert document["waiting_total"] == 2
+
+
+def test_a_long_queue_is_shown_in_part(made: Made) -> None:
+    """A million waiting tasks must not make a long answer in the main loop; their number is told."""
+    made[0].live = [{"id": n, "started_at": None} for n in range(1, WAITING_SHOWN + 11)]
+    document = asked(made[1].listing).document
+    assert len(document["waiting"]) == WAITING_SHOWN
+    assert document["waiting_total"] == WAITING_SHOWN + 10
+
+
+@pytest.mark.parametrize(("number", "key", "value"), [(1, "state", "running"), (2, "reason", "no worker is free")])
+def test_one_task_that_lives(made: Made, number: int, key: str, value: str) -> None:
+    """Its document, with the reason if it waits."""
+    reply = asked(made[1].one, str(number))
+    assert reply.status == 200
+    assert reply.document[key] == value
+
+
+def test_one_task_that_has_ended(made: Made) -> None:
+    """It is found among the last that ended, and masked."""
+    reply = asked(made[1].one, "9")
+    assert reply.document["outcome"] == "failed"
+    assert b"hush" not in reply.body
+
+
+@pytest.mark.parametrize("text", ["77", "0", "-1", "x", "1" * 30, "٣", "1.0"])
+@pytest.mark.parametrize("verb", ["one", "cancel"])
+def test_a_task_that_is_not_there(made: Made, verb: str, text: str) -> None:
+    """404 with an error of ours, whatever stands in the path."""
+    reply = asked(getattr(made[1], verb), text)
+    assert reply.status == 404
+    assert reply.document["code"] == "unknown-task"
+    assert made[0].cancelled == []
+
+
+def test_cancel(made: Made) -> None:
+    """202: its end comes later, as an event; 409 if it is over."""
+    assert asked(made[1].cancel, "2").status == 202
+    assert made[0].cancelled == [2]
+    reply = asked(made[1].cancel, "9")
+    assert (reply.status, reply.document["code"]) == (409, "task-ended")
+
+
+def test_numbers_of_tasks() -> None:
+    """Digits of 63 bits; all else is nobody's number."""
+    assert task_number("12") == 12
+    assert task_number("") == 0
+    assert task_number(" 1") == 0
+
+
+def test_routes_need_privilege(made: Made) -> None:
+    """No route opens itself to containers without the role."""
+    router = FakeRouter()
+    made[1].add_to(router)  # type: ignore[arg-type]
+    assert set(router.routes) == {("GET", "/tasks"), ("GET", "/tasks/{id}"), ("DELETE", "/tasks/{id}")}
+    assert all(options.get("privileged", True) for options in router.routes.values())
