@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 
 from pvsched.bench.family import descendants, pss, rss, wakeups
 from pvsched.bench.rows import Effort, Row, Target, against, alone
@@ -54,7 +53,7 @@ def rows(effort: Effort) -> list[Row]:
     ]
 
 
-def weigh(script: str, measure: Callable[[int], float] | None = None) -> float:
+def weigh(script: str) -> float:
     """Megabytes of PSS of a script's processes when it has become idle."""
     process = subprocess.Popen(
         [sys.executable, "-c", script + READY + LEAVE],
@@ -67,7 +66,7 @@ def weigh(script: str, measure: Callable[[int], float] | None = None) -> float:
     try:
         if process.stdout.readline() != b"ready\n":
             raise RuntimeError("the script could not begin; its reason is above")
-        return measure(process.pid) if measure else pss(descendants(process.pid)) / MB
+        return pss(descendants(process.pid)) / MB
     finally:
         process.stdin.close()
         process.wait()

@@ -12,8 +12,9 @@ from importlib import import_module
 from pvsched.bench.rows import Effort, Row
 from pvsched.cli import exits
 from pvsched.cli.arguments import Parser, options, parser
-from pvsched.cli.failure import CommandError, misuse
+from pvsched.cli.failure import misuse
 from pvsched.cli.output import print_json, say
+from pvsched.errors import PvschedError
 
 # topic -> what it measures; each is the module pvsched.bench.<topic> with rows(effort)
 TOPICS = {
@@ -62,7 +63,7 @@ def measured(name: str, effort: Effort) -> list[Row]:
     began = time.perf_counter()
     try:
         rows: list[Row] = import_module(f"pvsched.bench.{name}").rows(effort)
-    except (RuntimeError, OSError, CommandError) as problem:
+    except (RuntimeError, OSError, PvschedError) as problem:
         sys.stderr.write(f"\rbench: {name} broke off: {problem}\n")
         return []
     sys.stderr.write(f"\r{name}: {time.perf_counter() - began:.0f} s\x1b[K\n" if sys.stderr.isatty() else "")
