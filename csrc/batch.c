@@ -121,6 +121,7 @@ void batch_check_recall(struct pvs_core *c, uint32_t index)
 {
     struct proc *p = &c->procs[index];
 
+    collect_channel(c, index); /* its replies may be held back behind a long task */
     if (p->recall_front == p->first)
         (void)batch_recall(c, index);
     p->recall = p->next - p->first > 1 ? c->now + RECALL_NS : 0;

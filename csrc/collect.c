@@ -267,13 +267,31 @@ static void channel_eof(struct pvs_core *c, uint32_t index)
     }
 }
 
+/* Bytes that were read in the outbox already are dropped. Returns what is left of n. */
+static long drop_known(struct proc *p, char *bytes, long n)
+{
+    uint32_t known = p->stream_seen - p->stream_at;
+
+    p->stream_at += (uint32_t)n;
+    if (known == 0) {
+        p->stream_seen = p->stream_at;
+        return n;
+    }
+    if ((long)known > n)
+        known = (uint32_t)n;
+    memmove(bytes, bytes + known, (size_t)n - known);
+    if ((int32_t)(p->stream_at - p->stream_seen) > 0)
+        p->stream_seen = p->stream_at;
+    return n - (long)known;
+}
+
 /* recv() into memory. >0 bytes, 0 nothing now, -1 EOF (handled). */
 static long receive(struct pvs_core *c, uint32_t index, char *to, size_t room)
 {
     ssize_t n = sys_recv(c->procs[index].channel, to, room, MSG_DONTWAIT);
 
     if (n > 0)
-        return n;
+        return drop_known(&c->procs[index], to, n);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return 0;
     channel_eof(c, index);
@@ -323,6 +341,35 @@ static long receive_small(struct pvs_core *c, uint32_t index)
     return n;
 }
 
+/* Copies what the worker holds back, as far as all before it was received. The worker writes over bytes only after it
+ * has flushed them: if it has flushed meanwhile, the copy may be torn and is not used, for the bytes are in the channel. */
+static void harvest(struct pvs_core *c, uint32_t index)
+{
+    struct proc *p = &c->procs[index];
+    struct outbox *out = &c->page[index].out;
+    struct growing *rx = &p->rx;
+    uint32_t flushed = atomic_load_explicit(&out->flushed, memory_order_acquire);
+    uint32_t published = atomic_load_explicit(&out->published, memory_order_acquire);
+    uint32_t from = p->stream_seen, length = published - from;
+
+    if (p->big || (int32_t)(from - flushed) < 0 || (int32_t)length <= 0 || length > OUTBOX_BYTES)
+        return;
+    if (length > rx->size - rx->length)
+        return;
+    for (uint32_t done = 0; done < length;) {
+        uint32_t at = (from + done) % OUTBOX_BYTES, n = OUTBOX_BYTES - at;
+        if (n > length - done)
+            n = length - done;
+        memcpy(rx->base + rx->length + done, out->bytes + at, n);
+        done += n;
+    }
+    atomic_thread_fence(memory_order_acquire);
+    if (atomic_load_explicit(&out->flushed, memory_order_acquire) != flushed)
+        return;
+    rx->length += length;
+    p->stream_seen = published;
+}
+
 /* One read, then what is whole. A worker that writes for ever gets one read a step, no more. */
 void collect_channel(struct pvs_core *c, uint32_t index)
 {
@@ -334,6 +381,8 @@ void collect_channel(struct pvs_core *c, uint32_t index)
         collect_program(c, index);
         return;
     }
+    if (p->kind == PVS_POOL && !p->killed)
+        harvest(c, index);
     if (p->rx.eof) {
         parse(c, index);
         return;

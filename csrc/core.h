@@ -106,6 +106,7 @@ struct proc {
     struct growing rx, out, err;
     uint32_t rx_start;              /* parsed up to here */
     uint64_t rx_pinned;             /* step in which an event points into rx */
+    uint32_t stream_at, stream_seen; /* bytes of the reply stream received, and known (received, or read in the outbox) */
     char *big;                      /* a body that is larger than rx */
     uint32_t big_got;
     struct reply_frame big_frame;

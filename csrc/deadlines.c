@@ -14,15 +14,29 @@ static void note_lateness(struct pvs_core *c, uint64_t due)
         c->stats.late_max_ns = late;
 }
 
+/* A task behind the front that could not be taken back has been claimed. */
+static int runs_ahead(const struct proc *p)
+{
+    for (uint32_t i = p->first + 1; p->first != p->next && i != p->next; i++)
+        if (p->tasks[i % RING] != PVS_NONE)
+            return 1;
+    return 0;
+}
+
 static void begin_stop(struct pvs_core *c, uint32_t index, int outcome, int gracefully)
 {
     struct proc *p = &c->procs[index];
     struct task *t = task_at(c, proc_front(p));
 
+    (void)batch_recall(c, index);
+    if (runs_ahead(p)) { /* the worker is past this task: its reply is there by now */
+        collect_channel(c, index);
+        c->more = 1;
+        return;
+    }
     p->decided = 1;
     p->outcome = (uint8_t)outcome;
     t->state = PVS_ST_STOPPING;
-    (void)batch_recall(c, index);
     if (!gracefully) {
         proc_kill(c, index);
         return;

@@ -84,8 +84,23 @@ struct entry {
     uint32_t reserved;
 };
 
+/*
+ * Replies that a worker holds back while more jobs wait in its buffer, so that many go out in one system call. They are
+ * here for all to see, so that a kill loses none of them and a long task hides none of them.
+ * Positions count the bytes of the worker's reply stream, modulo 2^32. bytes[] holds [flushed, published) at position
+ * % OUTBOX_BYTES; the worker later writes the very same bytes to its channel, so a reader that took them from here drops
+ * as many from there. `flushed` is stored before `published`: what went straight to the channel was never here.
+ */
+#define OUTBOX_BYTES 4096u
+
+struct outbox {
+    _Atomic uint32_t published, flushed;
+    char bytes[OUTBOX_BYTES];
+};
+
 struct shared_proc {
     struct entry entry[RING];
+    struct outbox out;
 };
 
 #endif

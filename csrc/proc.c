@@ -49,6 +49,10 @@ void proc_free(struct pvs_core *c, uint32_t index)
     growing_reset(c, &err);
     for (uint32_t i = 0; c->page && i < RING; i++)
         atomic_store_explicit(&entry_of(c, index, i)->state, ENTRY_FREE, memory_order_relaxed);
+    if (c->page) {
+        atomic_store_explicit(&c->page[index].out.flushed, 0, memory_order_relaxed);
+        atomic_store_explicit(&c->page[index].out.published, 0, memory_order_relaxed);
+    }
     memset(p, 0, sizeof(*p));
     memset(p->give, 0xff, sizeof(p->give));
     memset(p->tasks, 0xff, sizeof(p->tasks));

@@ -28,7 +28,12 @@ struct pvs_worker {
     struct lent lent[PVS_MAX_FDS]; /* of the job that runs */
     uint32_t lent_count;
     int busy;
+    uint32_t position, flushed; /* in the reply stream; what lies between is held back in the outbox */
+    uint64_t held_since;
 };
+
+#define HOLD_NS 200000u    /* a reply is held back no longer than this, if the worker comes by */
+#define SMALL_BODY 4096u
 
 pvs_worker *worker_new(int channel, struct shared_proc *page)
 {
@@ -75,6 +80,8 @@ static int grow(struct pvs_worker *w, size_t size)
     return 0;
 }
 
+static int flush_outbox(struct pvs_worker *w);
+
 /* At least `need` bytes from start on. 1 there, 0 EOF, -errno. */
 static int fill(struct pvs_worker *w, size_t need)
 {
@@ -86,6 +93,9 @@ static int fill(struct pvs_worker *w, size_t need)
             return e;
     }
     while (w->end - w->start < need) {
+        int e = flush_outbox(w); /* nobody shall wait for a reply while this sleeps */
+        if (e < 0)
+            return e;
         uint32_t room = PVS_MAX_FDS - w->nfds;
         long n = channel_recv(w->channel, w->buffer + w->end, w->size - w->end, w->fds + w->nfds, &room, 0);
         if (n <= 0)
@@ -222,30 +232,114 @@ static int send_all(int fd, const char *data, size_t length)
     return 0;
 }
 
+/* Another whole job is here already: it runs next, without a system call in between. */
+static int more_jobs(const struct pvs_worker *w)
+{
+    struct job_frame next;
+
+    if (w->end - w->start < sizeof(next))
+        return 0;
+    memcpy(&next, w->buffer + w->start, sizeof(next));
+    return w->end - w->start - sizeof(next) >= next.length;
+}
+
+static void outbox_copy(struct outbox *out, uint32_t position, const char *data, size_t length)
+{
+    for (size_t done = 0; done < length;) {
+        size_t at = (position + done) % OUTBOX_BYTES, n = OUTBOX_BYTES - at;
+        if (n > length - done)
+            n = length - done;
+        memcpy(out->bytes + at, data + done, n);
+        done += n;
+    }
+}
+
+static int hold_back(struct pvs_worker *w, const struct reply_frame *frame, const char *body, uint64_t now)
+{
+    size_t total = sizeof(*frame) + frame->length;
+    struct outbox *out = &w->page->out;
+
+    if (!w->page || w->busy || !more_jobs(w) || w->position - w->flushed + total > OUTBOX_BYTES)
+        return 0;
+    if (w->position == w->flushed)
+        w->held_since = now;
+    else if (now - w->held_since > HOLD_NS)
+        return 0;
+    outbox_copy(out, w->position, (const char *)frame, sizeof(*frame));
+    outbox_copy(out, w->position + (uint32_t)sizeof(*frame), body, frame->length);
+    w->position += (uint32_t)total;
+    atomic_store_explicit(&out->published, w->position, memory_order_release);
+    return 1;
+}
+
+/* What is held back, in one piece. */
+static size_t outbox_take(const struct pvs_worker *w, char *to)
+{
+    size_t length = w->position - w->flushed, at = w->flushed % OUTBOX_BYTES, first = OUTBOX_BYTES - at;
+
+    if (length == 0)
+        return 0;
+    if (first > length)
+        first = length;
+    memcpy(to, w->page->out.bytes + at, first);
+    memcpy(to + first, w->page->out.bytes, length - first);
+    return length;
+}
+
+static void stream_moved(struct pvs_worker *w, uint32_t position)
+{
+    w->position = w->flushed = position;
+    if (!w->page)
+        return;
+    atomic_store_explicit(&w->page->out.flushed, position, memory_order_release);
+    atomic_store_explicit(&w->page->out.published, position, memory_order_release);
+    atomic_thread_fence(memory_order_seq_cst); /* whoever sees bytes that are written over later sees this flush too */
+}
+
+static int flush_outbox(struct pvs_worker *w)
+{
+    char held[OUTBOX_BYTES];
+    size_t length = outbox_take(w, held);
+
+    if (length == 0)
+        return 0;
+    int e = send_all(w->channel, held, length);
+    stream_moved(w, w->position);
+    return e;
+}
+
+/* What is held back, this frame and its body: one system call while the body is small, so the supervisor wakes once. */
+static int send_now(struct pvs_worker *w, const struct reply_frame *frame, const char *body)
+{
+    char out[OUTBOX_BYTES + sizeof(*frame) + SMALL_BODY];
+    size_t length = outbox_take(w, out), small = frame->length <= SMALL_BODY ? frame->length : 0;
+
+    memcpy(out + length, frame, sizeof(*frame));
+    length += sizeof(*frame);
+    if (small)
+        memcpy(out + length, body, small);
+    int e = send_all(w->channel, out, length + small);
+    if (e == 0 && small < frame->length)
+        e = send_all(w->channel, body, frame->length);
+    stream_moved(w, w->position + (uint32_t)sizeof(*frame) + frame->length);
+    return e;
+}
+
 int pvs_worker_send(pvs_worker *w, int32_t type, const char *body, size_t length)
 {
-    char small[sizeof(struct reply_frame) + 4096];
-    uint64_t ran;
     struct reply_frame frame = {.magic = REPLY_MAGIC, .type = (uint8_t)type, .entry = (uint8_t)w->job.entry};
 
     if (!w->busy)
         return -EINVAL;
-    if (length > UINT32_MAX)
+    if (length > UINT32_MAX - OUTBOX_BYTES)
         return -EFBIG;
     if (type == PVS_REPLY_RESULT || type == PVS_REPLY_RAISED) {
         clean_below();
         w->busy = 0;
     }
-    ran = sys_now() - w->began;
+    uint64_t now = sys_now(), ran = now - w->began;
     frame.length = (uint32_t)length;
     frame.id_low = (uint32_t)w->job.id;
     frame.run_ns = ran > UINT32_MAX ? UINT32_MAX : (uint32_t)ran;
-    memcpy(small, &frame, sizeof(frame));
-    if (length <= sizeof(small) - sizeof(frame)) { /* one system call: the supervisor wakes once */
-        if (length)
-            memcpy(small + sizeof(frame), body, length);
-        return send_all(w->channel, small, sizeof(frame) + length);
-    }
-    int e = send_all(w->channel, small, sizeof(frame));
-    return e < 0 ? e : send_all(w->channel, body, length);
+    return hold_back(w, &frame, body, now) ? 0 : send_now(w, &frame, body);
 }
