@@ -110,3 +110,52 @@ def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     path = str(tmp_path / "nobody")
     monkeypatch.setenv("PVSCHED_SOCKET", path)
     return path
+
+
+NOW = 1000.0
+RUNNING = {
+    "id": 7,
+    "type": "object_put",
+    "state": "running",
+    "lane": "objects",
+    "priority": 5,
+    "queued_at": NOW - 3,
+    "started_at": NOW - 2,
+    "worker": 4242,
+}
+WAITING = {
+    "id": 8,
+    "type": "object_put",
+    "state": "queued",
+    "lane": "objects",
+    "priority": 5,
+    "queued_at": NOW - 1.5,
+    "started_at": None,
+    "reasons": ["lane objects is at its limit"],
+}
+ENDED = {
+    "id": 6,
+    "type": "scan",
+    "outcome": "failed",
+    "queued_at": NOW - 9,
+    "started_at": NOW - 8,
+    "ended_at": NOW - 7,
+    "error": {"reason": "raised", "message": "OSError: no\x1b[2J disk"},
+}
+METRICS = """\
+# TYPE pvsched_tasks_ended counter
+pvsched_tasks_ended_total{type="scan",outcome="succeeded"} 3
+pvsched_tasks_ended_total{type="scan",outcome="failed"} 1
+# EOF
+"""
+
+
+@pytest.fixture
+def working(daemon: StandIn, monkeypatch: pytest.MonkeyPatch) -> StandIn:
+    """A daemon with one running, one waiting and one failed task, at a fixed time."""
+    monkeypatch.setattr("time.monotonic", lambda: NOW)
+    daemon.json("GET", "/healthz", {"status": "running", "version": "0.1.0", "pid": 1, "uptime": 60.0})
+    daemon.json("GET", "/tasks", {"running": [RUNNING], "waiting": [WAITING], "ended": [ENDED], "waiting_total": 1})
+    daemon.json("GET", "/objects", [{"sha256": "a" * 64, "size": "2048"}])
+    daemon.answers["GET", "/metrics"] = f"HTTP/1.1 200 OK\r\nContent-Length: {len(METRICS)}\r\n\r\n{METRICS}".encode()
+    return daemon
