@@ -15,8 +15,11 @@ int batch_withdraw(struct pvs_core *c, uint32_t slot)
 
     if (!atomic_compare_exchange_strong(&e->state, &offered, ENTRY_WITHDRAWN))
         return 0;
-    p->tasks[t->entry] = PVS_NONE;
+    uint32_t index = t->proc;
     t->proc = PVS_NONE;
+    p->tasks[t->entry] = PVS_NONE;
+    if (t->entry == p->first % RING) /* it was next, and its worker had not come to it */
+        proc_advance(c, index);
     return 1;
 }
 

@@ -102,12 +102,6 @@ void proc_watch_front(struct pvs_core *c, uint32_t index)
     }
 }
 
-static void skip_gone(struct proc *p)
-{
-    while (p->first != p->next && p->tasks[p->first % RING] == PVS_NONE)
-        p->first++;
-}
-
 void proc_advance(struct pvs_core *c, uint32_t index)
 {
     struct proc *p = &c->procs[index];
@@ -116,7 +110,8 @@ void proc_advance(struct pvs_core *c, uint32_t index)
     p->decided = p->outcome = p->reason = 0;
     p->signal = 0;
     p->cancel_asked = 0;
-    skip_gone(p);
+    while (p->first != p->next && p->tasks[p->first % RING] == PVS_NONE)
+        p->first++;
     if (p->first == p->next) {
         c->places--;
         p->recall = 0;

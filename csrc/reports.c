@@ -63,7 +63,7 @@ static void end_front(struct pvs_core *c, uint32_t index)
     if (t->state == PVS_ST_OFFERED && !p->decided && batch_withdraw(c, slot)) { /* it never began */
         t->kind = (uint8_t)spec_of(c, t)->kind;
         queue_unpick(&c->queue, slot);
-        return;
+        return; /* withdrawing it went on to the next */
     }
     queue_ended(&c->queue, t->lane);
     struct pvs_event *e = task_end(c, slot, outcome, reason);
@@ -74,16 +74,15 @@ static void end_front(struct pvs_core *c, uint32_t index)
         e->signal = signal;
     if (p->kind == PVS_EXEC)
         add_output(c, p, e);
+    proc_advance(c, index);
 }
 
 /* What was sent ahead never began, or it would be the front. */
 static void requeue_rest(struct pvs_core *c, uint32_t index)
 {
     (void)batch_recall(c, index);
-    while (proc_front(&c->procs[index]) != PVS_NONE) {
+    while (proc_front(&c->procs[index]) != PVS_NONE)
         end_front(c, index);
-        proc_advance(c, index);
-    }
 }
 
 static void drain(struct pvs_core *c, uint32_t index)
@@ -143,7 +142,6 @@ void proc_ended(struct pvs_core *c, uint32_t index)
         proc_advance(c, index);
     } else if (front != PVS_NONE) {
         end_front(c, index);
-        proc_advance(c, index);
     }
     requeue_rest(c, index);
     if (!expected)
