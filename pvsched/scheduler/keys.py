@@ -1,0 +1,81 @@
+"""Tasks that exclude each other by key: who holds it, who shares its outcome, who waits behind. No core in here."""
+
+from __future__ import annotations
+
+
+class Group:
+    """One piece of work under a key: the core's task `id`, and the ids that get its outcome.
+
+    `members` has `id` itself as long as its caller did not cancel it; the others are `coalesce`d. Never empty.
+    """
+
+    __slots__ = ("id", "key", "members")
+
+    def __init__(self, key: str, id: int) -> None:
+        self.key = key
+        self.id = id
+        self.members: dict[int, None] = {id: None}
+
+
+class Keys:
+    """For each key at most one holder, and at most one that waits behind it."""
+
+    def __init__(self) -> None:
+        self._holders: dict[str, Group] = {}
+        self._waiting: dict[str, Group] = {}
+        self._by_member: dict[int, Group] = {}
+        self._by_id: dict[int, Group] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._by_id)
+
+    def newest(self, key: str) -> Group | None:
+        """Return the group that a new task with this key meets: the one that waits, else the holder."""
+        return self._waiting.get(key) or self._holders.get(key)
+
+    def holder(self, key: str) -> Group | None:
+        """Return the group that holds the key."""
+        return self._holders.get(key)
+
+    def of(self, member: int) -> Group | None:
+        """Return the group that a live id belongs to."""
+        return self._by_member.get(member)
+
+    def hold(self, key: str, id: int) -> None:
+        """A new task takes the free key."""
+        self._holders[key] = self._enter(key, id)
+
+    def wait(self, key: str, id: int) -> None:
+        """A new task waits behind the holder; one that waited before has been cancelled by the caller of this."""
+        self._waiting[key] = self._enter(key, id)
+
+    def share(self, group: Group, id: int) -> None:
+        """A new id gets this group's outcome."""
+        group.members[id] = None
+        self._by_member[id] = group
+
+    def leave(self, member: int) -> None:
+        """One of several members goes; the work goes on for the others."""
+        del self._by_member.pop(member).members[member]
+
+    def end(self, id: int) -> tuple[Group, Group | None] | None:
+        """The work `id` has ended: return its group and the one to be released now, or None if it had no key."""
+        group = self._by_id.pop(id, None)
+        if group is None:
+            return None
+        for member in group.members:
+            del self._by_member[member]
+        if self._waiting.get(group.key) is group:
+            del self._waiting[group.key]
+        if self._holders.get(group.key) is not group:
+            return group, None
+        del self._holders[group.key]
+        successor = self._waiting.pop(group.key, None)
+        if successor is not None:
+            self._holders[group.key] = successor
+        return group, successor
+
+    def _enter(self, key: str, id: int) -> Group:
+        group = Group(key, id)
+        self._by_id[id] = self._by_member[id] = group
+        return group

@@ -1,0 +1,129 @@
+"""A program run inline, with workers=0: the same document as from a worker, without one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+
+from pvsched.scheduler.local import Answer, LocalTask
+from pvsched.scheduler.outcome import EXEC_FAILED, EXIT_STATUS, FAILED, SUCCEEDED, WORKER_DIED
+from pvsched.scheduler.payload import read_exec
+
+
+class Program:
+    """What a finished program leaves besides its result."""
+
+    __slots__ = ("errno", "exit_kind", "exit_value", "pid", "stderr", "stdout", "truncated")
+
+    def __init__(self) -> None:
+        self.errno = 0
+        self.pid = 0
+        self.exit_kind = 0
+        self.exit_value = 0
+        self.stdout = b""
+        self.stderr = b""
+        self.truncated = False
+
+
+class _Drain(threading.Thread):
+    """Reads a descriptor to its end and keeps the first `limit` bytes."""
+
+    def __init__(self, fd: int, limit: int) -> None:
+        super().__init__(daemon=True)
+        self._fd = fd
+        self._limit = limit
+        self.kept = b""
+        self.truncated = False
+        self.start()
+
+    def run(self) -> None:
+        while piece := os.read(self._fd, 65536):
+            room = self._limit - len(self.kept)
+            self.kept += piece[:room]
+            self.truncated |= len(piece) > room
+        os.close(self._fd)
+
+
+def _feed(fd: int, data: bytes) -> None:
+    with os.fdopen(fd, "wb", 0) as stream:
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[stream.write(view) :]
+        except BrokenPipeError:
+            pass
+
+
+def run_program(task: LocalTask) -> Answer:
+    """Run the program of an exec task to its end, in the caller's thread."""
+    argv, env, cwd, stdin = read_exec(task.payload)
+    program = Program()
+    pipes = [os.pipe() for _ in range(4)]  # stdin, stdout, stderr, result
+    ours = [pipes[0][1], pipes[1][0], pipes[2][0], pipes[3][0]]
+    its = [pipes[0][0], pipes[1][1], pipes[2][1], pipes[3][1]]
+    given = [its[3], *task.fds]
+    try:
+        process = subprocess.Popen(
+            argv,
+            env=_renumber(env, given),
+            cwd=cwd,
+            stdin=its[0],
+            stdout=its[1],
+            stderr=its[2],
+            pass_fds=given,
+            start_new_session=True,
+        )
+    except OSError as error:
+        for fd in ours + its:
+            os.close(fd)
+        program.errno = error.errno or 0
+        return Answer(FAILED, EXEC_FAILED, None, program)
+    for fd in its:
+        os.close(fd)
+    limits = (task.rules.merged["output_limit"], task.rules.merged["output_limit"], task.rules.result_limit)
+    drains = [_Drain(fd, limit) for fd, limit in zip(ours[1:], limits)]
+    feeder = threading.Thread(target=_feed, args=(ours[0], stdin), daemon=True)
+    feeder.start()
+    status = process.wait()
+    if not task.rules.merged["survive"]:
+        _kill_group(process.pid)
+    for thread in (*drains, feeder):
+        thread.join()
+    return _judge(program, process.pid, status, drains)
+
+
+def _renumber(env: dict[bytes, bytes], given: list[int]) -> dict[bytes, bytes]:
+    """Name the descriptors as they are numbered here; only a keeper gives a program 3, 4, 5."""
+    env[b"PVSCHED_RESULT_FD"] = b"%d" % given[0]
+    if b"PVSCHED_FDS" in env:
+        names = [pair.partition(b":")[0] for pair in env[b"PVSCHED_FDS"].split(b",")]
+        env[b"PVSCHED_FDS"] = b",".join(b"%s:%d" % pair for pair in zip(names, given[1:]))
+    return env
+
+
+def _kill_group(leader: int) -> None:
+    try:
+        os.killpg(leader, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def _judge(program: Program, pid: int, status: int, drains: list[_Drain]) -> Answer:
+    out, err, result = drains
+    program.pid = pid
+    program.stdout, program.stderr = out.kept, err.kept
+    program.truncated = out.truncated or err.truncated
+    program.exit_kind, program.exit_value = (2, -status) if status < 0 else (1, status)
+    if result.truncated:
+        return _too_large(program)
+    if status:
+        return Answer(FAILED, WORKER_DIED if status < 0 else EXIT_STATUS, None, program)
+    return Answer(SUCCEEDED, 0, result.kept or None, program)
+
+
+def _too_large(program: Program) -> Answer:
+    from pvsched._core import lib
+
+    return Answer(FAILED, int(lib.PVS_R_RESULT_TOO_LARGE), None, program)

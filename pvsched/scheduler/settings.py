@@ -1,0 +1,52 @@
+"""What a scheduler is opened with, checked and handed to the core."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from pvsched._core import ffi, lib
+from pvsched.errors import SchedulerError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+POLICIES = {"fifo": 0, "strict": 1, "edf": 2, "fair": 3}
+
+# name: (least, most)
+_BOUNDS = {
+    "workers": (0, 1024),
+    "max_workers": (0, 1024),
+    "capacity": (1, 1 << 26),
+    "lanes": (1, 4096),
+    "inline_budget": (1, 1 << 20),
+    "spares": (0, 64),
+    "batch": (1, 32),
+    "payload_bytes": (4096, 1 << 40),
+}
+
+
+def open_core(*, policy: str, zot_exact: bool, **numbers: int | None) -> Any:
+    """Return a new `pvs_core *`. Raises SchedulerError, with code `bad-setting` for a value that cannot be."""
+    if policy not in POLICIES:
+        raise SchedulerError(f"policy must be one of {', '.join(POLICIES)}, not {policy!r}", code="bad-policy")
+    settings = ffi.new("struct pvs_settings *")
+    for name, value in numbers.items():
+        if value is not None:
+            setattr(settings, name, _checked(name, value))
+    settings.policy = POLICIES[policy]
+    settings.zot_exact = bool(zot_exact)
+    out = ffi.new("pvs_core **")
+    status = lib.pvs_open(out, settings)
+    if status < 0:
+        hint = "max_workers must be at least workers" if -status == errno.EINVAL else None
+        raise SchedulerError(f"the core cannot be opened: {os.strerror(-status)}", code="open-failed", hint=hint)
+    return out[0]
+
+
+def _checked(name: str, value: object) -> int:
+    least, most = _BOUNDS[name]
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise SchedulerError(f"{name} must be an int from {least} to {most}, not {value!r}", code="bad-setting")
+    return value

@@ -1,0 +1,82 @@
+"""A task: what to run, with which data, and under which rules."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False  # as type checkers know it; importing typing costs every worker 5 ms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any, Literal, TypedDict
+
+    from typing_extensions import Unpack
+
+    Executor = Literal["inline", "thread", "fork", "pool", "exec"]
+    Document = dict[str, Any]
+    Callback = Callable[[Document], object]
+
+    class TaskOptions(TypedDict, total=False):
+        """The options of a task; the same ones are the defaults of a registered name. Times are in seconds."""
+
+        priority: int
+        timeout: float | None
+        queue_timeout: float | None
+        on_timeout: Literal["kill", "graceful"]
+        grace: float
+        lane: str
+        key: str | None
+        on_duplicate: Literal["refuse", "coalesce", "replace"]
+        executor: Executor | None
+        result_limit: int
+        fds: Mapping[str, int] | None
+        limits: Mapping[str, int | str] | None
+        survive: bool
+        argv: Sequence[str] | None
+        env: Mapping[str, str] | None
+        cwd: str | None
+        output_limit: int
+
+
+# Options whose values differ from one task to the next: they have no part in the rules that a name's tasks share.
+PER_TASK = frozenset({"key", "on_duplicate", "fds", "argv", "env", "cwd", "limits"})
+
+OPTIONS = PER_TASK | {
+    "priority",
+    "timeout",
+    "queue_timeout",
+    "on_timeout",
+    "grace",
+    "lane",
+    "executor",
+    "result_limit",
+    "survive",
+    "output_limit",
+}
+
+
+class Task:
+    """One piece of work for `Scheduler.add_task`, which checks the values; it may be added any number of times.
+
+    `name` is the registered name, `data` anything that JSON can say (read at `add_task`). An option that is not given
+    is what the name was registered with, else the default in `docs/reference/scheduling.md`.
+    """
+
+    __slots__ = ("data", "name", "options", "special")
+
+    def __init__(self, name: str, data: Any = None, **options: Unpack[TaskOptions]) -> None:
+        self.name = name
+        self.data = data
+        self.options: dict[str, Any] | None
+        self.special: bool
+        if options:
+            unknown = options.keys() - OPTIONS
+            if unknown:
+                raise TypeError(f"Task() got an unexpected option {sorted(unknown)[0]!r}")
+            self.options = options  # type: ignore[assignment]
+            self.special = not PER_TASK.isdisjoint(options)
+        else:
+            self.options = None
+            self.special = False
+
+    def __repr__(self) -> str:
+        options = "".join(f", {name}={value!r}" for name, value in (self.options or {}).items())
+        return f"Task({self.name!r}, {self.data!r}{options})"
