@@ -1,7 +1,7 @@
 """The main loop: one thread, level-triggered, asleep whenever there is nothing to do.
 
-It is `select.epoll` and a heap, and no more: asyncio would cost 11 MB and 34 ms on every start and has nothing to wait for
-here. A callback that raises is logged, and the loop goes on: one broken request must not take the supervisor down.
+It is `select.epoll` and a heap, and no more: asyncio would cost 11 MB and 34 ms on every start and has nothing to wait
+for here. A callback that raises is logged, and the loop goes on: one broken request must not take the supervisor down.
 
 Everything here is for the main loop's own thread. `wake()` is the one exception: any thread may call it.
 """
@@ -20,14 +20,17 @@ OnError = Callable[[BaseException], None]
 
 _READ = select.EPOLLIN | select.EPOLLRDHUP
 _WRITE = select.EPOLLOUT
-# A full close and an error are reported whatever was asked for. Each side hears of them, so that neither waits for ever.
+# A full close and an error are reported whatever was asked for. Each side hears of them, so that neither waits for
+# ever.
 _GONE = select.EPOLLHUP | select.EPOLLERR
 # More cancelled timers than this, and more than half of the heap: it is worth building it anew.
 _STALE_TIMERS = 64
 
 
 class Timer:
-    """A call that is due at `when` (seconds of CLOCK_MONOTONIC). `cancel()` costs nothing: the heap forgets it later."""
+    """A call that is due at `when` (seconds of CLOCK_MONOTONIC). `cancel()` costs nothing:
+    the heap forgets it later.
+    """
 
     __slots__ = ("_callback", "_loop", "when")
 
@@ -56,16 +59,16 @@ class Timer:
 class Loop:
     """Readers, writers, hang-ups and timers over one epoll descriptor.
 
-    `on_error` receives what a callback raised; by default it is written to standard error. `clock` is CLOCK_MONOTONIC in
-    seconds, and tests put their own in its place.
+    `on_error` receives what a callback raised; by default it is written to standard error. `clock` is CLOCK_MONOTONIC
+    in seconds, and tests put their own in its place.
     """
 
     def __init__(self, on_error: OnError | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self.time = clock
         self._on_error = on_error if on_error is not None else _print_error
         self._epoll = select.epoll()
-        # Hang-ups stand in an epoll of their own: the same descriptor may be watched for reading in the first one, and an
-        # entry without events there would replace it.
+        # Hang-ups stand in an epoll of their own: the same descriptor may be watched for reading in the first one, and
+        # an entry without events there would replace it.
         self._hangups = select.epoll()
         self._readers: dict[int, Callback] = {}
         self._writers: dict[int, Callback] = {}
@@ -106,8 +109,8 @@ class Loop:
     def watch_hangup(self, fd: int, callback: Callback) -> None:
         """Call `callback` once when both directions of `fd` are closed; a half close does not count.
 
-        The entry asks for no event, so only EPOLLHUP and EPOLLERR are reported, and nothing is read. They stay raised, so
-        the entry is taken out at its first event: otherwise the loop would spin.
+        The entry asks for no event, so only EPOLLHUP and EPOLLERR are reported, and nothing is read. They stay raised,
+        so the entry is taken out at its first event: otherwise the loop would spin.
         """
         if fd not in self._leavers:
             self._hangups.register(fd, 0)
@@ -130,7 +133,9 @@ class Loop:
 
     # -- time ----------------------------------------------------------------------------------------------------------
     def call_at(self, when: float, callback: Callback) -> Timer:
-        """Call `callback` once at `when`, in seconds of `time()`; calls due together are made in the order of this one."""
+        """Call `callback` once at `when`, in seconds of `time()`;
+        calls due together are made in the order of this one.
+        """
         timer = Timer(self, when, callback)
         heapq.heappush(self._timers, (when, next(self._count), timer))
         return timer
@@ -176,7 +181,9 @@ class Loop:
             os.eventfd_write(self._woken, 1)
 
     def turn(self, wait: float | None) -> None:
-        """One pass: sleep for at most `wait` seconds (None: until something happens), then make every call that is due."""
+        """One pass: sleep for at most `wait` seconds (None:
+        until something happens), then make every call that is due.
+        """
         due = self._next_due()
         if due is not None:
             left = due - self.time()

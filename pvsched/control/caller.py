@@ -7,6 +7,7 @@ descriptor of the very process is taken first and asked, after the cgroup was re
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import socket
@@ -61,7 +62,9 @@ class Identity:
 
 
 class Callers:
-    """Finds callers. `cgroup_of(pid)` returns the text of /proc/PID/cgroup; tests inject it. `own_pid` names the daemon."""
+    """Finds callers. `cgroup_of(pid)` returns the text of /proc/PID/cgroup; tests inject it.
+    `own_pid` names the daemon.
+    """
 
     def __init__(
         self,
@@ -79,10 +82,15 @@ class Callers:
             self._own = None
 
     def identify(self, sock: socket.socket) -> Identity:
-        """Look at the peer of a connected unix socket, once, as soon as it is accepted. Never raises for a peer's sake."""
-        pidfd = _peer_pidfd(sock)
+        """Look at the peer of a connected unix socket, once, as soon as it is accepted.
+        Never raises for a peer's sake.
+        """
+        pidfd = None
         try:
-            pid, uid, _gid = _CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+            pidfd = _peer_pidfd(sock)
+            pid, uid, _gid = _CREDENTIALS.unpack(
+                sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+            )
             container, known = self.place(self._cgroup_of(pid))
             if pidfd is not None and _has_exited(pidfd):
                 known = False
@@ -118,12 +126,12 @@ class Callers:
 def container_name(text: str) -> str | None:
     """The container that a cgroup file speaks of, in any hierarchy; None if it speaks of none.
 
-    After Pantavisor: what follows `/lxc/`, or, in the hierarchy `name=pantavisor`, the path itself. A container may make
-    cgroups of its own below its own, so only the first segment names it, and of several the outermost.
+    After Pantavisor: what follows `/lxc/`, or, in the hierarchy `name=pantavisor`, the path itself. A container may
+    make cgroups of its own below its own, so only the first segment names it, and of several the outermost.
     """
     for line in text.splitlines():
         path = line.split(":", 2)[-1]
-        before, mark, after = path.partition("/lxc/")
+        _before, mark, after = path.partition("/lxc/")
         if mark:
             return after.split("/", 1)[0] or None
         if ":name=pantavisor:" in line and path.strip("/"):
@@ -154,11 +162,15 @@ def read_cgroup(pid: int) -> str:
 
 
 def _peer_pidfd(sock: socket.socket) -> int | None:
-    """A pidfd of the peer, or None on a kernel that has none to give; the peer may also be dead and reaped already."""
+    """A pidfd of the peer, or None on a kernel that has none to give.
+    Raises OSError for a peer that is gone already.
+    """
     try:
         return sock.getsockopt(socket.SOL_SOCKET, SO_PEERPIDFD)
-    except OSError:
-        return None
+    except OSError as error:
+        if error.errno == errno.ENOPROTOOPT:
+            return None
+        raise
 
 
 def _has_exited(pidfd: int) -> bool:

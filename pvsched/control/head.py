@@ -1,9 +1,9 @@
 """Request heads before any parser sees them; pure, no I/O.
 
-Three jobs, and this is the only room that does them: find where a head ends, refuse what is not plainly HTTP/1.0 or 1.1,
-and put right the few oddities of the real shell clients (docs/adr/0003). What goes on to httptools is a head in which every
-line was checked and no line speaks of a body: llhttp would otherwise frame bodies itself, by rules that admit smuggling and
-that differ between its versions.
+Three jobs, and this is the only room that does them: find where a head ends, refuse what is not plainly HTTP/1.0 or
+1.1, and put right the few oddities of the real shell clients (docs/adr/0003). What goes on to httptools is a head in
+which every line was checked and no line speaks of a body: llhttp would otherwise frame bodies itself, by rules that
+admit smuggling and that differ between its versions.
 """
 
 from __future__ import annotations
@@ -52,12 +52,14 @@ class Head:
         self.chunked = False
 
 
-def stray_lines(buffer: bytes | bytearray) -> int:
-    """How many bytes of empty lines stand before the head in `buffer`; more lines than STRAY_LINES are 400."""
+def stray_lines(buffer: bytes | bytearray, before: int = 0) -> int:
+    """How many bytes of empty lines stand before the head in `buffer`. With the `before` that were there earlier, more
+    lines than STRAY_LINES are 400.
+    """
     end = 0
     while buffer[end : end + 2] == b"\r\n":
         end += 2
-    if end > 2 * STRAY_LINES:
+    if before + end // 2 > STRAY_LINES:
         raise HttpError(400)
     return end
 
@@ -131,7 +133,9 @@ def _take_framing(head: Head, raw: bytes) -> None:
 
 
 def _first_length(lengths: list[bytes]) -> int | None:
-    """The first Content-Length: pvcurl sends the right one first, and then one that `stat` made of a pipe, 0 or empty."""
+    """The first Content-Length: pvcurl sends the right one first, and then one that `stat` made of a pipe, 0 or
+    empty.
+    """
     if not lengths:
         return None
     if any(value and not _DIGITS.fullmatch(value) for value in lengths) or not lengths[0]:
@@ -143,7 +147,9 @@ def _first_length(lengths: list[bytes]) -> int | None:
 
 
 def _is_chunked(codings: list[bytes], head: Head) -> bool:
-    """True for `chunked` and nothing beside it. `identity` beside a length is curl's upload from pvcontrol, and is ignored."""
+    """True for `chunked` and nothing beside it.
+    `identity` beside a length is curl's upload from pvcontrol, and is ignored.
+    """
     if not codings:
         return False
     if codings == [b"identity"] and head.length is not None:

@@ -30,7 +30,7 @@ class Limits:
         connections: int = 256,
         reply_stall: float = 60.0,
         stream_buffer: int = 256 * 1024,
-        linger: int = 1024 * 1024,
+        linger: int = 64 * 1024 * 1024,
         linger_time: float = 2.0,
     ) -> None:
         self.head = head  # a request head, its end included; more is 431

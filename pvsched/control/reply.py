@@ -1,8 +1,8 @@
 """The one answer that each request gets: at once or later, buffered, streamed, or written by a worker.
 
-A handler receives a `Reply` and must see to it that exactly one of `send`, `error`, `stream` or `lend` is called, now or
-in a later turn. A second answer is a mistake of ours: it is logged and dropped, because the client would read it as the
-answer to its next request. An answer to a client that has left is dropped in silence.
+A handler receives a `Reply` and must see to it that exactly one of `send`, `error`, `stream` or `lend` is called, now
+or in a later turn. A second answer is a mistake of ours: it is logged and dropped, because the client would read it as
+the answer to its next request. An answer to a client that has left is dropped in silence.
 """
 
 from __future__ import annotations

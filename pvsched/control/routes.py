@@ -1,10 +1,10 @@
 """Which handler a request goes to, and the recorded refusals where there is none.
 
-Two classes, as in Pantavisor. A *fixed* path is matched decoded and without its query. A pattern with `{}` is matched on
-the raw target, nothing decoded and nothing stripped; one `{}` is one segment of 1 to 255 bytes. Their refusals differ in
-their words, and clients compare words. Entries that were added later are tried first, and where none takes the request
-the last one tried decides: an unprivileged GET of an object gets 400 and not 403 (recordings 320, 326), because the PUT
-of the same pattern was added before it.
+Two classes, as in Pantavisor. A *fixed* path is matched decoded and without its query. A pattern with `{}` is matched
+on the raw target, nothing decoded and nothing stripped; one `{}` is one segment of 1 to 255 bytes. Their refusals
+differ in their words, and clients compare words. Entries that were added later are tried first, and where none takes
+the request the last one tried decides: an unprivileged GET of an object gets 400 and not 403 (recordings 320, 326),
+because the PUT of the same pattern was added before it.
 """
 
 from __future__ import annotations
@@ -136,4 +136,3 @@ def _choose(matches: list[Match], method: str, caller: Caller | None, words: _Cl
         else:
             return match
     raise refusal
-
