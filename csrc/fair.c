@@ -170,8 +170,8 @@ uint32_t fair_choose(struct queue *q, unsigned mask)
     if (q->zot_exact)
         return zot_choose(q, mask);
     for (uint32_t word = 0; word * 64 < q->lanes_created; word++) {
-        uint64_t bits = mask & MASK_PLACE ? q->ready[CLASS_PLACE][word] : 0;
-        bits |= mask & MASK_INLINE ? q->ready[CLASS_INLINE][word] : 0;
+        uint64_t bits = (mask & MASK_PLACE) ? q->ready[CLASS_PLACE][word] : 0;
+        bits |= (mask & MASK_INLINE) ? q->ready[CLASS_INLINE][word] : 0;
         for (; bits; bits &= bits - 1) {
             uint32_t lane = q->order[word * 64 + (uint32_t)__builtin_ctzll(bits)];
             if (chosen == PVS_NONE || outranks(&q->lanes[lane], &q->lanes[chosen]))
@@ -192,9 +192,9 @@ void fair_activity(struct queue *q, uint32_t number, unsigned old)
             zot_forget(q, number);
         return;
     }
-    for (unsigned class = 0; class < CLASS_COUNT; class++) {
-        unsigned scope = fair_scope(q, class);
-        if ((lane->active & (1u << class)) && !(old & scope))
+    for (unsigned c = 0; c < CLASS_COUNT; c++) {
+        unsigned scope = fair_scope(q, c);
+        if ((lane->active & (1u << c)) && !(old & scope))
             catch_up(q, lane, scope);
     }
 }

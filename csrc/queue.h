@@ -14,36 +14,36 @@ struct lane {
     uint32_t tail[CLASS_COUNT][PVS_PRIORITIES];
     uint32_t count[CLASS_COUNT][PVS_PRIORITIES];
     uint32_t seq_head[CLASS_COUNT], seq_tail[CLASS_COUNT]; /* by submission */
-    uint32_t heap[CLASS_COUNT];  /* tasks with a queue deadline */
-    uint32_t bits[CLASS_COUNT];  /* which priorities are not empty */
-    uint32_t waiting;            /* in all classes */
-    uint32_t running;            /* started and not ended (or sent ahead) */
-    uint32_t limit;              /* 0 = none */
+    uint32_t heap[CLASS_COUNT];                            /* tasks with a queue deadline */
+    uint32_t bits[CLASS_COUNT];                            /* which priorities are not empty */
+    uint32_t waiting;                                      /* in all classes */
+    uint32_t running;                                      /* started and not ended (or sent ahead) */
+    uint32_t limit;                                        /* 0 = none */
     uint32_t weight_milli;
-    uint32_t created;            /* order of creation, 0 = never used */
-    uint8_t active;              /* classes (as a mask) in which it has a task that may start now */
-    uint64_t started;            /* fair: n */
+    uint32_t created; /* order of creation, 0 = never used */
+    uint8_t active;   /* classes (as a mask) in which it has a task that may start now */
+    uint64_t started; /* fair: n */
 };
 
 struct queue {
     struct task *slab;
     struct lane *lanes;
-    uint32_t *hash;        /* id & mask -> first slot */
-    uint32_t *zot_heap;    /* zot_exact: lanes */
+    uint32_t *hash;     /* id & mask -> first slot */
+    uint32_t *zot_heap; /* zot_exact: lanes */
     uint32_t zot_size;
-    uint32_t *order;       /* lanes by creation */
+    uint32_t *order;              /* lanes by creation */
     uint64_t *ready[CLASS_COUNT]; /* one bit a created lane: it has a task of that class that may start now */
-    uint64_t *timed;       /* one bit a created lane: a task with a queue deadline waits in it */
+    uint64_t *timed;              /* one bit a created lane: a task with a queue deadline waits in it */
     uint32_t capacity, lane_count, hash_mask, lanes_created;
-    uint32_t fresh;        /* records from here on were never used, nor their memory touched */
-    uint32_t free;         /* head of the free list */
-    uint32_t used;         /* records in use, whatever their state */
-    uint32_t waiting;      /* QUEUED */
-    uint32_t held_heap;    /* HELD tasks with a queue deadline */
+    uint32_t fresh;     /* records from here on were never used, nor their memory touched */
+    uint32_t free;      /* head of the free list */
+    uint32_t used;      /* records in use, whatever their state */
+    uint32_t waiting;   /* QUEUED */
+    uint32_t held_heap; /* HELD tasks with a queue deadline */
     uint32_t held;
     uint64_t next_id;
     int policy, zot_exact;
-    int as_one;            /* the last pick looked at all classes at once */
+    int as_one; /* the last pick looked at all classes at once */
 };
 
 PVS_CHECKED int queue_init(struct queue *q, uint32_t capacity, uint32_t lanes, int policy, int zot_exact); /* -ENOMEM */

@@ -25,8 +25,8 @@ struct link {
 
 struct task {
     /* what the queue uses */
-    uint64_t id;              /* also the sequence number; 0 = the slot is free */
-    uint64_t queue_deadline;  /* ns, 0 = none */
+    uint64_t id;             /* also the sequence number; 0 = the slot is free */
+    uint64_t queue_deadline; /* ns, 0 = none */
     union {
         struct link links[LIST_COUNT]; /* by enum task_list: the same four words */
         struct {
@@ -35,24 +35,24 @@ struct task {
         };
     };
     uint32_t heap_child, heap_next, heap_prev; /* pairing heap of queue deadlines, see deadline.h */
-    uint32_t hash_next;       /* id -> slot chain */
+    uint32_t hash_next;                        /* id -> slot chain */
     uint16_t lane;
     uint8_t priority;
-    uint8_t class;            /* enum task_class */
-    uint8_t state;            /* enum pvs_state */
+    uint8_t class; /* enum task_class */
+    uint8_t state; /* enum pvs_state */
     uint8_t kind;
     uint8_t flags;
     uint8_t cause;
     /* what the core uses */
-    uint32_t spec;            /* interned pvs_spec */
-    uint32_t payload;         /* first block */
+    uint32_t spec;    /* interned pvs_spec */
+    uint32_t payload; /* first block */
     uint32_t length;
-    uint32_t proc;            /* process slot, PVS_NONE while none */
-    uint32_t fds;             /* index into the lent-descriptor table, PVS_NONE = none lent */
-    uint8_t outcome;          /* while on the done list */
+    uint32_t proc;   /* process slot, PVS_NONE while none */
+    uint32_t fds;    /* index into the lent-descriptor table, PVS_NONE = none lent */
+    uint8_t outcome; /* while on the done list */
     uint8_t reason;
-    uint8_t announced;        /* PVS_EV_STARTED was emitted */
-    uint8_t entry;            /* place in its process's ring */
+    uint8_t announced; /* PVS_EV_STARTED was emitted */
+    uint8_t entry;     /* place in its process's ring */
     uint64_t queued_at;
     uint64_t started_at;
 };

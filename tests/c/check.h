@@ -42,8 +42,9 @@ static inline void check_eq(const char *file, int line, const char *what, long l
 #define RUN(function) (check_case = #function, printf("%s\n", #function), fflush(stdout), function())
 
 /* The seeds of a random case: PVS_SEED alone where it is set, else first .. first + count - 1. */
-#define FOR_SEEDS(seed, first, count)                                                                                  \
-    for (uint64_t seed = check_first_seed(first), seed##_end = check_last_seed(first, count); seed <= seed##_end; seed++)
+#define FOR_SEEDS(seed, first, count)                                                                             \
+    for (uint64_t seed = check_first_seed(first), seed##_end = check_last_seed(first, count); seed <= seed##_end; \
+         seed++)
 static inline uint64_t check_first_seed(uint64_t first)
 {
     const char *text = getenv("PVS_SEED");

@@ -197,8 +197,8 @@ static uint32_t model_zot_choose(struct model *m, unsigned mask)
 static void model_begin(struct model *m)
 {
     for (uint32_t lane = 0; lane < m->lane_count; lane++) {
-        for (unsigned class = 0; class < CLASS_COUNT; class++)
-            m->was_active[lane][class] = model_active(m, lane, 1u << class);
+        for (unsigned c = 0; c < CLASS_COUNT; c++)
+            m->was_active[lane][c] = model_active(m, lane, 1u << c);
     }
 }
 
@@ -239,10 +239,10 @@ static void model_end(struct model *m)
             model_zot_activity(m, lane);
             continue;
         }
-        for (unsigned class = 0; class < CLASS_COUNT; class++) {
-            unsigned scope = m->as_one ? MASK_PLACE | MASK_INLINE : 1u << class;
-            int was = m->as_one ? m->was_active[lane][0] || m->was_active[lane][1] : m->was_active[lane][class];
-            if (!was && model_active(m, lane, 1u << class))
+        for (unsigned c = 0; c < CLASS_COUNT; c++) {
+            unsigned scope = m->as_one ? MASK_PLACE | MASK_INLINE : 1u << c;
+            int was = m->as_one ? m->was_active[lane][0] || m->was_active[lane][1] : m->was_active[lane][c];
+            if (!was && model_active(m, lane, 1u << c))
                 model_became_active(m, lane, scope);
         }
     }

@@ -1,7 +1,7 @@
-"""Builds and runs every `tests/c/test_*.c` as a program of its own: plain, and under the address, leak and undefined sanitizers.
+"""Builds and runs every `tests/c/test_*.c` as a program of its own, plain and under the sanitizers.
 
-What a program is built from stands in the comment at its top (see `check.h`). Repeat one by hand with the two commands that a
-failure prints; `CC=...` chooses another compiler.
+What a program is built from stands in the comment at its top (see `check.h`). A failure prints the command that built the
+program; `CC=...` chooses another compiler.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ def build_command(cc: str, program: Path, build: str, output: Path) -> list[str]
 def run_limited(command: list[str], log: Path) -> tuple[int | None, str]:
     """Run a command in the project's root; return its exit status (None: it overran) and what it said.
 
-    It gets a process group of its own, so that what it started does not outlive the time limit, and a file to write to: a
-    pipe that some stray descendant holds would never end.
+    It gets a process group of its own, so that what it started does not outlive the time limit, and a file to write
+    to: a pipe that some stray descendant holds would never end.
     """
     with log.open("wb") as said:
         process = subprocess.Popen(

@@ -1,5 +1,5 @@
 /* The ready queue: the cases of the specification, and what the core relies on.
- * links: queue.c fair.c deadline.c */
+ * links: queue.c records.c order.c fair.c deadline.c */
 #include "queue.h"
 
 #include <string.h>
@@ -19,14 +19,14 @@ static void open_queue(uint32_t capacity, int policy)
     CHECK_EQ(queue_init(&q, capacity, 8, policy, 0), 0);
 }
 
-static uint32_t make(uint32_t lane, uint32_t priority, uint32_t class, uint64_t deadline)
+static uint32_t make(uint32_t lane, uint32_t priority, uint32_t c, uint64_t deadline)
 {
     uint32_t slot = queue_alloc(&q);
 
     CHECK(slot != PVS_NONE);
     q.slab[slot].lane = (uint16_t)lane;
     q.slab[slot].priority = (uint8_t)priority;
-    q.slab[slot].class = (uint8_t)class;
+    q.slab[slot].class = (uint8_t)c;
     q.slab[slot].queue_deadline = deadline;
     return slot;
 }
@@ -66,7 +66,7 @@ static void expect_order(const uint64_t *ids, uint32_t count)
     CHECK_EQ(serve(), 0);
     CHECK_EQ(q.used, 0);
 }
-#define EXPECT_ORDER(...)                                                                                              \
+#define EXPECT_ORDER(...) \
     expect_order((const uint64_t[]){__VA_ARGS__}, sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t))
 
 /* ---- records ------------------------------------------------------------------------------------ */
@@ -194,9 +194,9 @@ static void classes_are_picked_apart_or_as_one(void)
 {
     for (int policy = PVS_FIFO; policy <= PVS_FAIR; policy++) {
         open_queue(8, policy);
-        for (unsigned class = CLASS_PLACE; class <= CLASS_INLINE; class++) {
+        for (unsigned c = CLASS_PLACE; c <= CLASS_INLINE; c++) {
             for (uint32_t i = 0; i < 2; i++)
-                queue_push(&q, make(0, 5 - i, class, 9 - i)); /* ids 1 2 are PLACE, 3 4 INLINE */
+                queue_push(&q, make(0, 5 - i, c, 9 - i)); /* ids 1 2 are PLACE, 3 4 INLINE */
         }
         uint32_t slot = queue_pick(&q, MASK_INLINE);
         CHECK_EQ(q.slab[slot].class, CLASS_INLINE);
@@ -316,7 +316,7 @@ static void open_fair(int zot_exact, const uint32_t *weights, uint32_t lanes)
     for (uint32_t i = 0; i < lanes; i++) /* two each, so that no lane is ever seen empty */
         push(i, 5, 0), push(i, 5, 0);
 }
-#define OPEN_FAIR(zot, ...)                                                                                            \
+#define OPEN_FAIR(zot, ...) \
     open_fair(zot, (const uint32_t[]){__VA_ARGS__}, sizeof((const uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t))
 
 /* One pick with endless lanes: the lane that was served gets another task. */

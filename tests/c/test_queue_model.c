@@ -1,5 +1,5 @@
 /* The ready queue against a plain model: random programs of everything that the core may do with it, compared after each step.
- * links: queue.c fair.c deadline.c */
+ * links: queue.c records.c order.c fair.c deadline.c */
 #include "queue.h"
 
 #include "check.h"
