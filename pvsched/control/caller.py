@@ -75,11 +75,15 @@ class Callers:
     ) -> None:
         self._cgroup_of = cgroup_of if cgroup_of is not None else read_cgroup
         self._containers: Containers = containers if containers is not None else NoContainers()
-        self._prefixes = tuple(prefix.rstrip("/") for prefix in host_cgroups)
+        self.set_host_cgroups(host_cgroups)
         try:
             self._own = cgroup_path(self._cgroup_of(own_pid if own_pid is not None else os.getpid()))
         except OSError:
             self._own = None
+
+    def set_host_cgroups(self, prefixes: Sequence[str]) -> None:
+        """Callers below these cgroups are the host, from the next connection on."""
+        self._prefixes = tuple(prefix.rstrip("/") for prefix in prefixes)
 
     def identify(self, sock: socket.socket) -> Identity:
         """Look at the peer of a connected unix socket, once, as soon as it is accepted.

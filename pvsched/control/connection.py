@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pvsched.control.body import ChunkedBody, LengthBody
 from pvsched.control.errorbody import error_body
 from pvsched.control.head import HttpError, find_end, stray_lines
-from pvsched.control.http import Request, parse_head
+from pvsched.control.http import Request
 from pvsched.control.intake import Intake, consume
 from pvsched.control.outbox import Outbox
 from pvsched.control.reply import JSON, Headers, Reply
@@ -139,7 +139,7 @@ class Connection:
             self._stop_timer()
             self._part = b""
             self._strays = 0
-            return parse_head(buffer[:end])
+            return self._service.heads.parse(buffer[:end])
         # No end in sight, so all of it is head. It is taken at once: level-triggered, the loop would spin on it.
         consume(self._sock, len(data))
         self._part = buffer
@@ -166,6 +166,7 @@ class Connection:
         self._unread = False
         self._keep = False
         self._linger = self._service.limits.linger
+        self._service.count(error.status)
         self._put(render(error.status, body, content_type, keep_alive=False))
 
     # -- requests ------------------------------------------------------------------------------------------------------
@@ -309,6 +310,7 @@ class Connection:
         request = self._request
         assert request is not None
         self._owed = False
+        self._service.count(status)
         if self._unread:
             self._keep = False
             self._linger = self._service.limits.linger
@@ -339,6 +341,7 @@ class Connection:
             return
         self._loop.unwatch_hangup(self.fd)
         self._owed = False
+        self._service.count(200)
         if reusable and self._keep and not self._going:
             self._begin_idle()
         else:
@@ -358,6 +361,7 @@ class Connection:
     def begin_stream(self, content_type: str) -> None:
         """A body without an end begins."""
         assert self._request is not None
+        self._service.count(200)
         self._state = STREAM
         self._keep = False
         self._stop_reading()

@@ -30,7 +30,9 @@ CHUNKED = Body("chunked")
 
 
 class Request:
-    """One request. `headers`: lower-case names, the first of equal ones; the fields that frame the body are not in it.
+    """One request; handlers only read it, because requests without a body and with the same head may be one object.
+
+    `headers`: lower-case names, the first of equal ones; the fields that frame the body are not in it.
 
     `target` is what the client sent (origin form), `path` its part before `?`, percent-decoded; `query` its rest.
     """
@@ -103,6 +105,35 @@ def parse_head(raw: bytes) -> Request:
             raise HttpError(417)
         request.expect_continue = request.body is not NO_BODY and request.body.length != 0
     return request
+
+
+class HeadMemo:
+    """`parse_head` for a server: clients that poll send the same bytes again and again, and parsing has no other input.
+
+    Only heads of requests without a body are kept, up to 1 KiB each and 64 of them; then it starts anew.
+    """
+
+    __slots__ = ("_known",)
+
+    HEADS = 64
+    HEAD_SIZE = 1024
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, Request] = {}
+
+    def parse(self, raw: bytes) -> Request:
+        """As `parse_head`."""
+        request = self._known.get(raw)
+        if request is None:
+            request = parse_head(raw)
+            if request.body is NO_BODY and len(raw) <= self.HEAD_SIZE:
+                if len(self._known) >= self.HEADS:
+                    self._known.clear()
+                self._known[raw] = request
+        return request
+
+    def __len__(self) -> int:
+        return len(self._known)
 
 
 def _body(head: Head) -> Body:

@@ -54,7 +54,7 @@ class Route:
         if len(segments) != len(self.segments):
             return None
         found = []
-        for wanted, given in zip(self.segments, segments):  # noqa: B905 (lengths were compared)
+        for wanted, given in zip(self.segments, segments):
             if wanted == "{}":
                 if not 0 < len(given) <= SEGMENT_LIMIT:
                     return None
@@ -126,13 +126,13 @@ class Router:
 def _choose(matches: list[Match], method: str, caller: Caller | None, words: _Class) -> Match:
     if caller is None:
         raise Refusal(500, words.unknown_caller)
-    refusal = Refusal(400, WRONG_METHOD)
+    status, text = 400, WRONG_METHOD
     for match in matches:
         route = match[0]
         if route.method != method:
-            refusal = Refusal(400, WRONG_METHOD)
+            status, text = 400, WRONG_METHOD
         elif route.privileged and not caller.privileged:
-            refusal = Refusal(403, words.forbidden)
+            status, text = 403, words.forbidden
         else:
             return match
-    raise refusal
+    raise Refusal(status, text)

@@ -45,6 +45,11 @@ class Server:
         """Connections that are open now."""
         return len(self._service.connections)
 
+    @property
+    def requests(self) -> dict[int, int]:
+        """Answers so far, by status. What a worker sent by itself counts as 200."""
+        return self._service.requests
+
     def states(self) -> dict[str, int]:
         """How many connections are in each state."""
         found: dict[str, int] = {}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from pvsched.control.http import HeadMemo
+
 if TYPE_CHECKING:
     from pvsched.control.caller import Callers
     from pvsched.control.connection import Connection
@@ -30,8 +32,10 @@ class Service:
         self.callers = callers
         self.limits = limits
         self.log = log
+        self.heads = HeadMemo()
         self.closing = False  # replies from now on end their connections
         self.connections: set[Connection] = set()
+        self.requests: dict[int, int] = {}  # answers so far, by status
         self.freed: Callable[[], None] = _nothing  # called after each connection's end
         self._touches = 0
 
@@ -39,6 +43,10 @@ class Service:
         """A number greater than all before it: the order in which connections fell idle."""
         self._touches += 1
         return self._touches
+
+    def count(self, status: int) -> None:
+        """One more request was answered."""
+        self.requests[status] = self.requests.get(status, 0) + 1
 
     def reply_stall(self) -> float:
         """`limits.reply_stall` as it is now: a reload may change it."""
