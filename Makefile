@@ -1,7 +1,7 @@
 # make demo   sets up, then shows small requests answered while 64 MiB objects are stored
 # make test   sets up, then runs the fast tests
 # make bench  sets up with the peers, then measures this machine (QUICK=1 for a short look)
-# make lint   ruff, mypy, clang-format, cppcheck        make fuzz   the fuzzers, FUZZ_SECONDS each (default 30)
+# make lint   ruff, mypy, clang-format, clang-tidy, cppcheck        make fuzz   the fuzzers, FUZZ_SECONDS each (default 30)
 # make clean  removes what was built and set up
 #
 # Setting up makes .venv and builds the C core in place. What Debian must have for it is installed when you are root and
@@ -41,14 +41,7 @@ bench: $(call READY,bench)
 	@$(PY) -m pvsched bench $(if $(QUICK),--quick) $(BENCH_ARGS)
 
 lint: $(call READY,dev)
-	$(PY) -m ruff check .
-	$(PY) -m ruff format --check .
-	$(PY) -m mypy
-	@if command -v clang-format >/dev/null; then echo clang-format csrc; clang-format --dry-run -Werror csrc/*.c csrc/*.h; \
-	else echo "no clang-format here: left out"; fi
-	@if command -v cppcheck >/dev/null; then echo cppcheck csrc; \
-	cppcheck --quiet --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem -Icsrc csrc; \
-	else echo "no cppcheck here: left out"; fi
+	@.ci/lint $(PY)
 
 fuzz: $(call READY,test)
 	FUZZ_SECONDS=$(FUZZ_SECONDS) $(PY) -m pytest tests -k fuzz --ignore=tests/benchmarks $(PYTEST_ARGS)
