@@ -1,7 +1,7 @@
 """Builds and runs every `tests/c/test_*.c` as a program of its own, plain and under the sanitizers.
 
-What a program is built from stands in the comment at its top (see `check.h`). A failure prints the command that built the
-program; `CC=...` chooses another compiler.
+What a program is built from stands in the comment at its top (see `check.h`). A failure prints the command that built
+the program; `CC=...` chooses another compiler.
 """
 
 from __future__ import annotations

@@ -61,6 +61,8 @@ HEADERS: dict[str, set[str]] = {
     "deadline.h": {"task.h"},
     "queue.h": {"task.h"},
     "fair.h": {"queue.h"},
+    "order.h": {"queue.h"},
+    "lists.h": {"task.h"},
     "channel.h": {"frame.h"},
     "child.h": {"frame.h"},
     "kill.h": {"frame.h"},
@@ -72,8 +74,8 @@ HEADERS: dict[str, set[str]] = {
 # A room: its files, and what they may include beside what its headers bring.
 ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "what waits": (
-        {"queue.c", "fair.c", "deadline.c", "bench.c"},
-        {"queue.h", "fair.h", "deadline.h", "task.h", "sys.h"},
+        {"queue.c", "records.c", "order.c", "fair.c", "deadline.c", "bench.c"},
+        {"queue.h", "order.h", "fair.h", "lists.h", "deadline.h", "task.h", "sys.h"},
     ),
     "the supervisor": (
         {
