@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from pvsched.objects import upload
 from pvsched.objects.model import stage_name
 from pvsched.objects.tasks import store_object
 from tests.unit.objects.lent import FakeContext, chunked, files, opened, put, put_data, sha_of
@@ -88,8 +89,11 @@ def tmpfs(directory: Path, options: str) -> Iterator[None]:
 
 
 @pytest.mark.root
-def test_a_disk_that_is_full_at_any_write_is_one_answer_and_leaves_nothing(store: Path) -> None:
+def test_a_disk_that_is_full_at_any_write_is_one_answer_and_leaves_nothing(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A body of 40 pages on file systems of 1 to 44 pages: no room at each of its writes in turn, and then success."""
+    monkeypatch.setattr(upload, "BUFFER", 4096)
     content = os.urandom(40 * 4096)
     sha, words = sha_of(content), []
     for pages in range(1, 45):

@@ -137,7 +137,7 @@ def test_a_chunked_body_is_refused_where_it_grows_too_large(store: Path) -> None
 
 def test_space_is_looked_at_again_on_the_way(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Someone else may fill the file system while a body streams."""
-    monkeypatch.setattr(upload, "CHECKPOINT", 100_000)
+    monkeypatch.setattr(upload, "CHECKPOINT", 200_000)
     free = iter([1 << 40, 1 << 40, 0])
     monkeypatch.setattr(store_module.Store, "free", lambda self, reserved: next(free))
     result, _, left = put(store, CONTENT + NEXT, put_data(SHA, len(CONTENT)))
