@@ -85,6 +85,10 @@ class Callers:
         """Callers below these cgroups are the host, from the next connection on."""
         self._prefixes = tuple(prefix.rstrip("/") for prefix in prefixes)
 
+    def set_host_cgroups(self, prefixes: Sequence[str]) -> None:
+        """Whose cgroup is one of `prefixes`, or below one, is the host. Holds for connections accepted from now on."""
+        self._prefixes = tuple(prefix.rstrip("/") for prefix in prefixes)
+
     def identify(self, sock: socket.socket) -> Identity:
         """Look at the peer of a connected unix socket, once, as soon as it is accepted.
         Never raises for a peer's sake.

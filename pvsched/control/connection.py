@@ -167,6 +167,7 @@ class Connection:
         self._keep = False
         self._linger = self._service.limits.linger
         self._service.count(error.status)
+        self._service.count(error.status)
         self._put(render(error.status, body, content_type, keep_alive=False))
 
     # -- requests ------------------------------------------------------------------------------------------------------
@@ -314,6 +315,7 @@ class Connection:
         if self._unread:
             self._keep = False
             self._linger = self._service.limits.linger
+        self._service.count(status)
         self._put(
             render(
                 status,
