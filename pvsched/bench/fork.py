@@ -135,7 +135,7 @@ def process(count: float) -> Iterator[Round]:
 def ours_exec(count: float) -> Iterator[Round]:
     from pvsched import Task
 
-    with scheduler("exec", spares=0) as made:
+    with scheduler() as made:
 
         def one(number: int) -> None:
             ended: list[Any] = []

@@ -38,7 +38,7 @@ def rows(effort: Effort) -> list[Row]:
 def ours(count: float) -> Iterator[Round]:
     from pvsched import Task
 
-    with scheduler("exec", spares=0) as made:
+    with scheduler() as made:
 
         def one() -> float:
             late: list[float] = []
