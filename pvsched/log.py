@@ -93,6 +93,11 @@ class Log:
         """Every step."""
         self._record(5, message, fields)
 
+    @property
+    def waiting(self) -> int:
+        """Records that could not be written yet."""
+        return len(self._backlog)
+
     def fileno(self) -> int:
         """The descriptor whose writability `flush()` waits for."""
         return self._fd

@@ -263,6 +263,36 @@ CONTROL = (
         reloadable=True,
     ),
     Key("control.max_head", "bytes", 16 * KIB, "A longer head gets 431.", unit="bytes", low=1 * KIB, high=1 * MIB),
+    Key(
+        "control.reply_timeout",
+        "number",
+        60.0,
+        "A client that takes no byte of its answer for this long is closed.",
+        unit="seconds",
+        low=0.1,
+        high=3600,
+        reloadable=True,
+    ),
+    Key(
+        "control.drain_limit",
+        "bytes",
+        64 * MIB,
+        "An unwanted body up to this size is read and dropped, so that the connection can go on.",
+        unit="bytes",
+        low=0,
+        high=GIB,
+        reloadable=True,
+    ),
+    Key(
+        "control.stream_buffer",
+        "bytes",
+        256 * KIB,
+        "What a stream of events may hold for a slow client; more, and it is closed.",
+        unit="bytes",
+        low=4 * KIB,
+        high=64 * MIB,
+        reloadable=True,
+    ),
 )
 
 EVENTS = (

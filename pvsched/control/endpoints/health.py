@@ -19,7 +19,7 @@ class Health:
 
     def __init__(self, version: str, clock: Callable[[], float]) -> None:
         self.state = "starting"
-        self._version = version
+        self.version = version
         self._clock = clock
         self._since = clock()
 
@@ -36,7 +36,7 @@ class Health:
         """{"status", "version", "pid", "uptime"}."""
         document = {
             "status": self.state,
-            "version": self._version,
+            "version": self.version,
             "pid": os.getpid(),
             "uptime": round(self.uptime, 3),
         }

@@ -110,11 +110,20 @@ class FakeScheduler:
         self.events: list[Any] = []
         self.missed = 0
 
-    def tasks(self) -> list[dict[str, Any]]:
-        return self.live
+    @property
+    def pending(self) -> int:
+        return len(self.live)
+
+    def tasks(self, limit: int = 1000) -> list[dict[str, Any]]:
+        return self.live[:limit]
 
     def explain(self, id: int) -> dict[str, Any]:
-        return {"id": id, "reason": "no worker is free"}
+        for task in self.live:
+            if task["id"] == id:
+                waits = task["state"] == "queued"
+                reasons = [{"reason": "no-worker", "text": "every worker is taken"}] if waits else []
+                return {**task, "reasons": reasons, "text": "; ".join(one["text"] for one in reasons)}
+        raise LookupError(id)
 
     def cancel(self, id: int, by: str = "caller") -> bool:
         found = any(task["id"] == id for task in self.live)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pvsched.control.endpoints.tasks import WAITING_SHOWN, TaskEndpoints, task_number
+from pvsched.control.endpoints.tasks import WAITING_SHOWN, TaskEndpoints, TaskHistory, kept, task_number
 from tests.unit.control.endpoint_doubles import CALLER, FakeReply, FakeRouter, FakeScheduler, request
 
 Made = tuple[FakeScheduler, TaskEndpoints]
@@ -19,10 +19,12 @@ def made() -> Made:
     scheduler.live = [
         {"id": 1, "type": "a", "state": "running", "queued_at": 1.0, "started_at": 2.0},
         {"id": 2, "type": "a", "state": "queued", "queued_at": 1.5, "started_at": None},
-        {"id": 3, "type": "b", "state": "queued", "queued_at": 1.7},
+        {"id": 3, "type": "b", "state": "queued", "queued_at": 1.7, "started_at": None},
     ]
     scheduler.history.append({"id": 9, "type": "a", "outcome": "failed", "data": {"api_token": "hush"}})
-    return scheduler, TaskEndpoints(scheduler)  # type: ignore[arg-type]
+    history = TaskHistory(scheduler)  # type: ignore[arg-type]
+    history.take()
+    return scheduler, TaskEndpoints(scheduler, history)  # type: ignore[arg-type]
 
 
 def asked(handler: Any, *params: str) -> FakeReply:
@@ -37,22 +39,22 @@ def test_the_list_has_three_parts(made: Made) -> None:
     document = reply.document
     assert [task["id"] for task in document["running"]] == [1]
     assert [(task["id"], task["reason"]) for task in document["waiting"]] == [
-        (2, "no worker is free"),
-        (3, "no worker is free"),
+        (2, "every worker is taken"),
+        (3, "every worker is taken"),
     ]
     assert document["ended"][0]["data"] == {"api_token": "********"}
-    assert document["waiting_total"] == 2
+    assert document["pending"] == 3
 
 
 def test_a_long_queue_is_shown_in_part(made: Made) -> None:
     """A million waiting tasks must not make a long answer in the main loop; their number is told."""
-    made[0].live = [{"id": n, "started_at": None} for n in range(1, WAITING_SHOWN + 11)]
+    made[0].live = [{"id": n, "state": "queued"} for n in range(1, WAITING_SHOWN + 11)]
     document = asked(made[1].listing).document
     assert len(document["waiting"]) == WAITING_SHOWN
-    assert document["waiting_total"] == WAITING_SHOWN + 10
+    assert document["pending"] == WAITING_SHOWN + 10
 
 
-@pytest.mark.parametrize(("number", "key", "value"), [(1, "state", "running"), (2, "reason", "no worker is free")])
+@pytest.mark.parametrize(("number", "key", "value"), [(1, "state", "running"), (2, "reason", "every worker is taken")])
 def test_one_task_that_lives(made: Made, number: int, key: str, value: str) -> None:
     """Its document, with the reason if it waits."""
     reply = asked(made[1].one, str(number))
@@ -96,5 +98,26 @@ def test_routes_need_privilege(made: Made) -> None:
     """No route opens itself to containers without the role."""
     router = FakeRouter()
     made[1].add_to(router)  # type: ignore[arg-type]
-    assert set(router.routes) == {("GET", "/tasks"), ("GET", "/tasks/{id}"), ("DELETE", "/tasks/{id}")}
+    assert set(router.routes) == {("GET", "/tasks"), ("GET", "/tasks/{}"), ("DELETE", "/tasks/{}")}
     assert all(options.get("privileged", True) for options in router.routes.values())
+
+
+def test_a_large_result_is_not_kept(made: Made) -> None:
+    """One listing of a large store must not stay in memory; small results are kept as they are."""
+    scheduler = made[0]
+    scheduler.history.append({"id": 10, "data": {"objects": [["a", 1]] * 10_000}})
+    history = TaskHistory(scheduler)  # type: ignore[arg-type]
+    history.take()
+    assert len(str(history.find(10))) < 4_000
+    assert kept({"sha256": "a" * 64, "size": 1}) == {"sha256": "a" * 64, "size": 1}
+    assert kept("x" * 600) != "x" * 600
+    assert kept(None) is None
+
+
+def test_the_history_is_bounded(made: Made) -> None:
+    """The oldest go first."""
+    history = TaskHistory(made[0], 4)  # type: ignore[arg-type]
+    for number in range(10):
+        made[0].history.append({"id": number, "data": None})
+    history.take()
+    assert [task["id"] for task in history.ended] == [6, 7, 8, 9]
