@@ -12,7 +12,7 @@ trap 'exit 143' TERM INT
 
 # PyPI, over a network that may have a bad minute
 export PIP_RETRIES=10 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_PROGRESS_BAR=off
-export PYTHONUNBUFFERED=1 HYPOTHESIS_STORAGE_DIRECTORY=$CI_WORK/hypothesis
+export PIP_QUIET=1 PYTHONUNBUFFERED=1 HYPOTHESIS_STORAGE_DIRECTORY=$CI_WORK/hypothesis
 
 # The seconds that a step may take: its own limit, or what is left of the whole.
 seconds_for() {
