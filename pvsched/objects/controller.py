@@ -35,6 +35,7 @@ class Submitter(Protocol):
     def add_task(self, task: Task, callback: Callable[[Document], object] | None = None) -> int: ...
     def cancel(self, id: int, by: str = "caller") -> bool: ...
     def set_lane(self, name: str, limit: int | None = None, weight: Any = "medium") -> None: ...
+    def stats(self) -> dict[str, Any]: ...
 
 
 class BodyLike(Protocol):
@@ -84,9 +85,10 @@ class Objects:
         self.apply(settings)
 
     def apply(self, settings: ObjectSettings) -> None:
-        """Takes settings, at opening and after a reload. Transfers that run keep the old ones."""
+        """Takes settings, at opening and after a reload (of the workers too). Transfers that run keep the old ones."""
         self.settings = settings
-        self.scheduler.set_lane(LANE, limit=settings.lane_limit or None)
+        limit = settings.lane_limit or max(1, self.scheduler.stats()["workers"] - 1)
+        self.scheduler.set_lane(LANE, limit=limit)
 
     def close(self) -> None:
         """Gives the directory back. The scheduler is closed first."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 NAME = re.compile(r"[0-9a-f]{64}", re.ASCII)
 STAGE = re.compile(r"[0-9a-f]{64}\.[0-9a-f]{16}\.tmp", re.ASCII)
@@ -57,8 +56,8 @@ class ObjectSettings(NamedTuple):
 
     `reserved_percent` of the file system stays free; `max_size` bytes an object (0: as the space allows); `min_rate`
     bytes a second over `stall_timeout` seconds of waiting for the client; `transfer_timeout` seconds a task;
-    `queue_timeout` seconds in the queue; `line` PUTs that wait for one name; `lane_limit` transfers at once (0: no
-    limit); `drain_limit` bytes read and dropped so that a client gets to read an error.
+    `queue_timeout` seconds in the queue; `line` PUTs that wait for one name; `lane_limit` transfers at once (0: one
+    less than there are workers); `drain_limit` bytes read and dropped so that a client gets to read an error.
     """
 
     reserved_percent: int = 5
@@ -71,13 +70,6 @@ class ObjectSettings(NamedTuple):
     lane_limit: int = 0
     drain_limit: int = 1 << 30
     verify_at_start: bool = False
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any], workers: int) -> ObjectSettings:
-        """From configuration values by full name (`objects.line`); a lane limit of 0 leaves one of `workers` free."""
-        given = {name: values[key] for name in cls._fields if (key := f"objects.{name}") in values}
-        given["lane_limit"] = given.get("lane_limit") or max(1, workers - 1)
-        return cls(**given)
 
 
 class Span(NamedTuple):

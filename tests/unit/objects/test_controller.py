@@ -354,10 +354,23 @@ def test_sixty_four_writers_of_one_name_all_hear_200(bench: Bench) -> None:
     assert files(bench.directory) == {sha_of(content): content}
 
 
+@pytest.mark.parametrize(("workers", "setting", "limit"), [(0, 0, 1), (1, 0, 1), (2, 0, 1), (4, 0, 3), (2, 5, 5)])
+def test_transfers_leave_one_worker_free(
+    store: Path, registry: Registry, workers: int, setting: int, limit: int
+) -> None:
+    """Where nothing else was set the lane has one place less than there are workers, also after a change of them."""
+    with pvsched.Scheduler(workers=1, max_workers=8, registry=registry) as scheduler:
+        objects = Objects(scheduler, str(store), ObjectSettings(lane_limit=setting))
+        scheduler.set_workers(workers)
+        objects.apply(objects.settings)
+        assert scheduler.stats()["lanes"]["objects"]["limit"] == limit
+        objects.close()
+
+
 def test_it_works_without_workers(store: Path, registry: Registry) -> None:
     """workers=0: the same, in the loop, for comparison."""
     with pvsched.Scheduler(workers=0, registry=registry) as scheduler:
-        bench = Bench(scheduler, store, ObjectSettings.of({"objects.reserved_percent": 0}, 0))
+        bench = Bench(scheduler, store, ObjectSettings(reserved_percent=0))
         bench.start()
         _, answers, _ = bench.put(sha_of(b"x"), b"x", 1)
         bench.idle()

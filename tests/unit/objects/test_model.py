@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pvsched.objects.model import (
-    ObjectSettings,
     Span,
     etag,
     is_rotten,
@@ -108,13 +107,3 @@ def test_if_range_must_name_this_very_object() -> None:
     assert wanted_range("bytes=1-", f" {etag(SHA)}", SHA) == "bytes=1-"
     for other in (f"W/{etag(SHA)}", '"x"', "Sat, 21 Nov 2026 19:18:50 GMT", ""):
         assert wanted_range("bytes=1-", other, SHA) is None
-
-
-def test_settings_come_from_configuration_keys() -> None:
-    """Keys of [objects] are taken by name, others ignored; a lane limit of 0 leaves one worker free."""
-    made = ObjectSettings.of(
-        {"objects.line": 7, "objects.lane_limit": 0, "objects.directory": "/x", "log.level": "info"}, 4
-    )
-    assert (made.line, made.lane_limit, made.stall_timeout) == (7, 3, ObjectSettings().stall_timeout)
-    assert ObjectSettings.of({"objects.lane_limit": 9}, 2).lane_limit == 9
-    assert ObjectSettings.of({}, 0).lane_limit == 1
