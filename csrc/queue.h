@@ -26,7 +26,8 @@ struct lane {
 };
 
 struct queue {
-    struct task *slab;
+    struct task *slab; /* on a cache line */
+    void *slab_memory;
     struct lane *lanes;
     uint32_t *hash;     /* id & mask -> first slot */
     uint32_t *zot_heap; /* zot_exact: lanes */

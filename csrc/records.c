@@ -2,10 +2,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys.h>
 
 #include "queue.h"
 
 #define WEIGHT_MEDIUM 10000u
+#define CACHE_LINE 64u
+#define PAGE 4096u
+#define LARGE (4u << 20) /* bytes from which huge pages are worth their rounding up */
 
 static void lane_reset(struct lane *lane)
 {
@@ -26,21 +30,35 @@ static uint32_t power_of_two(uint32_t at_least)
     return size;
 }
 
+/* A queue of a million is walked at random: huge pages spare most of the TLB misses. They fill from the front, as records
+ * and ids do, so that at most one is held in vain. A kernel without them refuses, and nothing is lost. */
+static void ask_huge_pages(void *memory, size_t size)
+{
+    uintptr_t start = ((uintptr_t)memory + PAGE - 1) & ~(uintptr_t)(PAGE - 1);
+    uintptr_t end = ((uintptr_t)memory + size) & ~(uintptr_t)(PAGE - 1);
+
+    if (size >= LARGE)
+        (void)sys_madvise((void *)start, end - start, MADV_HUGEPAGE);
+}
+
 /* calloc, and no write: pages that no task ever needs cost nothing. */
 int queue_init(struct queue *q, uint32_t capacity, uint32_t lanes, int policy, int zot_exact)
 {
-    uint32_t hash_size = power_of_two(capacity), words = (lanes + 63) / 64;
+    uint32_t hash_size = power_of_two(capacity + capacity / 2), words = (lanes + 63) / 64;
 
     memset(q, 0, sizeof(*q));
-    q->slab = calloc(capacity, sizeof(*q->slab));
+    q->slab_memory = calloc((size_t)capacity + 1, sizeof(*q->slab)); /* one more, to align it */
     q->hash = calloc(hash_size, sizeof(*q->hash));
     q->lanes = calloc(lanes, sizeof(*q->lanes));
     q->order = calloc(2 * (size_t)lanes, sizeof(*q->order));
     q->timed = calloc(3 * (size_t)words, sizeof(*q->timed));
-    if (!q->slab || !q->hash || !q->lanes || !q->order || !q->timed) {
+    if (!q->slab_memory || !q->hash || !q->lanes || !q->order || !q->timed) {
         queue_free(q);
         return -ENOMEM;
     }
+    ask_huge_pages(q->slab_memory, capacity * sizeof(*q->slab));
+    ask_huge_pages(q->hash, hash_size * sizeof(*q->hash));
+    q->slab = (struct task *)(((uintptr_t)q->slab_memory + CACHE_LINE - 1) & ~(uintptr_t)(CACHE_LINE - 1));
     q->zot_heap = q->order + lanes;
     q->ready[CLASS_PLACE] = q->timed + words;
     q->ready[CLASS_INLINE] = q->timed + 2 * (size_t)words;
@@ -58,7 +76,7 @@ int queue_init(struct queue *q, uint32_t capacity, uint32_t lanes, int policy, i
 
 void queue_free(struct queue *q)
 {
-    free(q->slab);
+    free(q->slab_memory);
     free(q->hash);
     free(q->lanes);
     free(q->order);

@@ -48,6 +48,7 @@ static inline void *sys_mmap(size_t n, int prot, int flags, int fd)
 {
     return SYS_SEAM(mmap, mmap(NULL, n, prot, flags, fd, 0));
 }
+static inline int sys_madvise(void *p, size_t n, int advice) { return SYS_SEAM(madvise, madvise(p, n, advice)); }
 static inline int sys_close(int fd) { return SYS_SEAM(close, close(fd)); }
 static inline ssize_t sys_read(int fd, void *p, size_t n) { return SYS_SEAM(read, read(fd, p, n)); }
 static inline ssize_t sys_write(int fd, const void *p, size_t n) { return SYS_SEAM(write, write(fd, p, n)); }

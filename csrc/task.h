@@ -24,9 +24,8 @@ struct link {
 };
 
 struct task {
-    /* what the queue uses */
-    uint64_t id;             /* also the sequence number; 0 = the slot is free */
-    uint64_t queue_deadline; /* ns, 0 = none */
+    /* what the queue uses: the first 32 bytes are all that a neighbour in a list needs, and lie in one cache line */
+    uint64_t id; /* also the sequence number; 0 = the slot is free */
     union {
         struct link links[LIST_COUNT]; /* by enum task_list: the same four words */
         struct {
@@ -34,8 +33,6 @@ struct task {
             uint32_t seq_next, seq_prev; /* all of (lane, class) by submission */
         };
     };
-    uint32_t heap_child, heap_next, heap_prev; /* pairing heap of queue deadlines, see deadline.h */
-    uint32_t hash_next;                        /* id -> slot chain */
     uint16_t lane;
     uint8_t priority;
     uint8_t class; /* enum task_class */
@@ -43,6 +40,9 @@ struct task {
     uint8_t kind;
     uint8_t flags;
     uint8_t cause;
+    uint64_t queue_deadline;                   /* ns, 0 = none */
+    uint32_t heap_child, heap_next, heap_prev; /* pairing heap of queue deadlines, see deadline.h */
+    uint32_t hash_next;                        /* id -> slot chain */
     /* what the core uses */
     uint32_t spec;    /* interned pvs_spec */
     uint32_t payload; /* first block */
