@@ -82,10 +82,6 @@ class Callers:
             self._own = None
 
     def set_host_cgroups(self, prefixes: Sequence[str]) -> None:
-        """Callers below these cgroups are the host, from the next connection on."""
-        self._prefixes = tuple(prefix.rstrip("/") for prefix in prefixes)
-
-    def set_host_cgroups(self, prefixes: Sequence[str]) -> None:
         """Whose cgroup is one of `prefixes`, or below one, is the host. Holds for connections accepted from now on."""
         self._prefixes = tuple(prefix.rstrip("/") for prefix in prefixes)
 

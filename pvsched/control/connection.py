@@ -167,7 +167,6 @@ class Connection:
         self._keep = False
         self._linger = self._service.limits.linger
         self._service.count(error.status)
-        self._service.count(error.status)
         self._put(render(error.status, body, content_type, keep_alive=False))
 
     # -- requests ------------------------------------------------------------------------------------------------------
@@ -311,7 +310,6 @@ class Connection:
         request = self._request
         assert request is not None
         self._owed = False
-        self._service.count(status)
         if self._unread:
             self._keep = False
             self._linger = self._service.limits.linger

@@ -50,11 +50,6 @@ class Server:
         """Answers so far, by status. What a worker sent by itself counts as 200."""
         return self._service.requests
 
-    @property
-    def requests(self) -> dict[int, int]:
-        """Answers so far, by status; those that workers gave on a lent socket are not among them."""
-        return self._service.requests
-
     def states(self) -> dict[str, int]:
         """How many connections are in each state."""
         found: dict[str, int] = {}

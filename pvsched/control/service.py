@@ -37,7 +37,6 @@ class Service:
         self.connections: set[Connection] = set()
         self.requests: dict[int, int] = {}  # answers so far, by status
         self.freed: Callable[[], None] = _nothing  # called after each connection's end
-        self.requests: dict[int, int] = {}  # answers by status; those that workers gave are not among them
         self._touches = 0
 
     def touch(self) -> int:
@@ -52,10 +51,6 @@ class Service:
     def reply_stall(self) -> float:
         """`limits.reply_stall` as it is now: a reload may change it."""
         return self.limits.reply_stall
-
-    def count(self, status: int) -> None:
-        """One more answer."""
-        self.requests[status] = self.requests.get(status, 0) + 1
 
     def forget(self, connection: Connection) -> None:
         """A connection has ended."""
