@@ -1,5 +1,22 @@
-"""What every test may use."""
+"""What every test gets: a check that it leaves nothing behind."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
+
+from tests.leaks import Snapshot, mark_descendants
+
 pytest_plugins = ["tests.skips"]
+
+mark_descendants()
+
+
+@pytest.fixture(autouse=True)
+def no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail the test that leaves a descriptor, a zombie or a living descendant."""
+    before = Snapshot.take()
+    yield
+    leaked = before.leaks()
+    assert not leaked, "left behind: " + "; ".join(leaked)

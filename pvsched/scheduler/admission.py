@@ -211,4 +211,3 @@ class Admission:
 
 def _is_program(entry: Entry) -> bool:
     return entry.function is None and entry.reference is None
-

@@ -25,7 +25,7 @@ def _refuse_constant(text: str) -> object:
 
 
 _decoder = json.decoder.JSONDecoder(parse_constant=_refuse_constant)
-_scan: Callable[[str, int], tuple[Any, int]] = json.scanner.make_scanner(_decoder)
+_scan: Callable[[str, int], tuple[Any, int]] = json.scanner.make_scanner(_decoder)  # type: ignore[arg-type]
 
 
 def _make_encode() -> Callable[[Any], bytes]:

@@ -46,7 +46,7 @@ class Collector:
     ) -> None:
         self._core = core
         self._clock = clock
-        self._wall_clock = wall_clock
+        self._wall_time = words.WallTime(wall_clock)
         self._live = live
         self._keys = keys
         self._local = local
@@ -76,7 +76,7 @@ class Collector:
 
     def _take(self, count: int) -> None:
         """Turn the step's records into documents. The usual one, a success in a worker, never leaves this function."""
-        now = words.wall_time(self._wall_clock())
+        now = self._wall_time()
         live, due, bodies = self._live, self.due, self._bodies
         plain = not (self._keys or self._hub.active or self.progress or self.history.maxlen)
         size = EVENT.size
@@ -203,7 +203,7 @@ class Collector:
         """Return the document of a task that ends without the core's word: detached, or left at close()."""
         event = Ending((0,) * len(Ending.__slots__))
         event.id, event.queued_ns, event.ended_ns, event.outcome = id, queued_ns, self._clock(), words.CANCELLED
-        document = words.base_document(rules, event, words.wall_time(self._wall_clock()))
+        document = words.base_document(rules, event, self._wall_time())
         document["queued_at"] = queued_ns / 1e9 if queued_ns else None
         document["by"] = by
         return document

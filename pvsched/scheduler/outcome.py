@@ -11,6 +11,7 @@ from pvsched.scheduler.codec import DECODE_ERRORS, decode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from pvsched.scheduler.rules import Rules
@@ -130,9 +131,21 @@ class Ending:
         ) = fields
 
 
-def wall_time(seconds: float) -> str:
-    """Return ISO 8601 in UTC with milliseconds."""
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{int(seconds * 1000) % 1000:03d}Z"
+class WallTime:
+    """ISO 8601 in UTC with milliseconds, made from scratch once a second: it is asked for at every turn."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._second = -1
+        self._text = ""
+
+    def __call__(self) -> str:
+        now = self._clock()
+        second = int(now)
+        if second != self._second:
+            self._second = second
+            self._text = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
+        return f"{self._text}{int((now - second) * 1000):03d}Z"
 
 
 def base_document(rules: Rules, end: Ending, now: str) -> Document:
