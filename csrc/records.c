@@ -30,15 +30,18 @@ static uint32_t power_of_two(uint32_t at_least)
     return size;
 }
 
+/* The first address from memory on that is a multiple of size, a power of two. */
+static void *aligned(void *memory, size_t size)
+{
+    return (char *)memory + (-(uintptr_t)memory & (size - 1));
+}
+
 /* A queue of a million is walked at random: huge pages spare most of the TLB misses. They fill from the front, as records
  * and ids do, so that at most one is held in vain. A kernel without them refuses, and nothing is lost. */
 static void ask_huge_pages(void *memory, size_t size)
 {
-    uintptr_t start = ((uintptr_t)memory + PAGE - 1) & ~(uintptr_t)(PAGE - 1);
-    uintptr_t end = ((uintptr_t)memory + size) & ~(uintptr_t)(PAGE - 1);
-
-    if (size >= LARGE)
-        (void)sys_madvise((void *)start, end - start, MADV_HUGEPAGE);
+    if (size >= LARGE) /* the kernel rounds the length up to pages, so this stays inside */
+        (void)sys_madvise(aligned(memory, PAGE), size - PAGE, MADV_HUGEPAGE);
 }
 
 /* calloc, and no write: pages that no task ever needs cost nothing. */
@@ -58,7 +61,7 @@ int queue_init(struct queue *q, uint32_t capacity, uint32_t lanes, int policy, i
     }
     ask_huge_pages(q->slab_memory, capacity * sizeof(*q->slab));
     ask_huge_pages(q->hash, hash_size * sizeof(*q->hash));
-    q->slab = (struct task *)(((uintptr_t)q->slab_memory + CACHE_LINE - 1) & ~(uintptr_t)(CACHE_LINE - 1));
+    q->slab = aligned(q->slab_memory, CACHE_LINE);
     q->zot_heap = q->order + lanes;
     q->ready[CLASS_PLACE] = q->timed + words;
     q->ready[CLASS_INLINE] = q->timed + 2 * (size_t)words;
