@@ -44,14 +44,17 @@ step() {
   fi
 }
 
-# ratios LIMIT COMMAND...: the benchmarks; what they print is what a reader came for.
+# ratios LIMIT COMMAND...: the benchmarks; the table that they end with is what a reader came for.
 ratios() {
+  local log=$CI_WORK/benchmarks.log
   if run_limited benchmarks "$@"; then
     echo "benchmarks ok"
   else
     echo "benchmarks FAILED"
+    grep -E '^(E  |FAILED|ERROR)' "$log" | tail -n 40 | cut -c1-300
   fi
-  tail -n 120 "$CI_WORK/benchmarks.log" | cut -c1-220
+  sed -n '/^=* pvsched bench =*$/,/^$/p; /^[0-9]* targets:/,/^$/p' "$log" | cut -c1-200
+  tail -n 1 "$log"
 }
 
 # finish LIMIT COMMAND...: the last pytest run, in the open; its summary is the end of the output.

@@ -33,7 +33,8 @@ def marked(mark: bytes) -> dict[int, str]:
             continue
         try:
             if mark in (entry / "environ").read_bytes():
-                found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                command = (entry / "cmdline").read_bytes().decode(errors="replace")
+                found[int(entry.name)] = " ".join(command.replace("\0", " ").split())[:120]
         except OSError:
             continue  # it has gone, or is not ours to read
     return found
