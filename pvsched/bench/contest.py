@@ -16,6 +16,8 @@ from contextlib import AbstractContextManager
 from importlib import import_module
 from types import TracebackType
 
+from pvsched.bench.orphans import clean_up_on_sigterm, end_with_parent
+
 Figures = dict[str, float]
 Round = Callable[[], "float | Figures"]
 MISSING = 77  # exit status of one whose library is not installed
@@ -27,7 +29,9 @@ class Contestant:
     def __init__(self, home: str, arguments: Sequence[object]) -> None:
         command = [sys.executable, "-m", "pvsched.bench.contest", home, *map(str, arguments)]
         self.home = home
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=end_with_parent
+        )
 
     def ready(self) -> bool:
         """False if what it measures is not installed. RuntimeError if it failed."""
@@ -120,25 +124,22 @@ def single(found: dict[str, list[Figures]], key: str = "") -> dict[str, list[flo
 
 def main() -> int:
     """The life of a contestant: ready, then a round for each line, until standard input ends."""
+    clean_up_on_sigterm()
     out = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     module, _, name = sys.argv[1].partition(":")
+    maker: Callable[..., AbstractContextManager[Round]] = getattr(import_module(module), name)
     try:
-        maker: Callable[..., AbstractContextManager[Round]] = getattr(import_module(module), name)
-        made = maker(*map(float, sys.argv[2:]))
-        ready = made.__enter__()
+        with maker(*map(float, sys.argv[2:])) as ready:
+            out.write("ready\n")
+            for _ in sys.stdin:
+                out.write(json.dumps(ready()) + "\n")
     except ModuleNotFoundError as problem:
         if (problem.name or "").startswith("pvsched"):
             raise
         return MISSING
-    try:
-        out.write("ready\n")
-        for _ in sys.stdin:
-            out.write(json.dumps(ready()) + "\n")
     except KeyboardInterrupt:
-        pass
-    finally:
-        made.__exit__(None, None, None)
+        return 130
     return 0
 
 

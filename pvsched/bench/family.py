@@ -1,4 +1,4 @@
-"""What a process and its descendants weigh and how often they wake, from /proc."""
+"""What a family of processes weighs and how often it wakes, from /proc."""
 
 from __future__ import annotations
 
@@ -14,6 +14,20 @@ def descendants(pid: int) -> list[int]:
     found = [pid]
     for one in found:
         found += parents.get(one, [])
+    return found
+
+
+def marked(mark: str) -> list[int]:
+    """All processes that were started with this text in their environment, whoever their parent is by now: our keeper
+    is a grandchild whose parent has left, so that it is nobody's child here."""
+    found = []
+    for name in os.listdir("/proc"):
+        try:
+            with open(f"/proc/{name}/environ", "rb") as environment:
+                if name.isdigit() and mark.encode() in environment.read():
+                    found.append(int(name))
+        except OSError:
+            continue
     return found
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pvsched.bench.contest import Round, contest, single
+from pvsched.bench.orphans import end_with_parent
 from pvsched.bench.probe import QUESTION, whole
 from pvsched.bench.rows import Effort, Row, Target, against
 from pvsched.bench.service import Service, answers
@@ -89,7 +90,7 @@ def h11_loop(connections: float, count: float) -> Iterator[Round]:
 
     directory = tempfile.mkdtemp(prefix="pvsched-bench-")
     path = os.path.join(directory, "socket")
-    server = subprocess.Popen([sys.executable, "-m", "pvsched.bench.h11_loop", path])
+    server = subprocess.Popen([sys.executable, "-m", "pvsched.bench.h11_loop", path], preexec_fn=end_with_parent)
     try:
         while not answers(path):
             if server.poll() is not None:

@@ -17,6 +17,8 @@ import sys
 import time
 from collections.abc import Sequence
 
+from pvsched.bench.orphans import end_with_parent
+
 TAIL = 64
 MIB = 1 << 20
 
@@ -114,6 +116,7 @@ class Load:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
+            preexec_fn=end_with_parent,
         )
 
     def start(self) -> None:

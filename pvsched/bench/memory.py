@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import sys
 import time
 
-from pvsched.bench.family import descendants, pss, rss, wakeups
+from pvsched.bench.family import marked, pss, rss, wakeups
+from pvsched.bench.orphans import end_with_parent
 from pvsched.bench.rows import Effort, Row, Target, against, alone
-from pvsched.bench.service import Service
+from pvsched.bench.service import MARK, Service
 
 TOPIC = "memory"
 MB = 1e6
 
 # Each in a fresh interpreter that holds nothing else; it says so when its two workers have worked, and waits.
-BARE = "import sys"
+BARE = "import sys\nleave = int"
 OURS = """
 import sys
 from pvsched import Scheduler, Task, register
 register("bench", "pvsched.bench.work:noop")
 scheduler = Scheduler(workers=2, executor="pool")
+leave = scheduler.close
 for number in range(16):
     scheduler.add_task(Task("bench", number))
 while scheduler.pending:
@@ -32,11 +35,11 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pvsched.bench.work import noop
 executor = ProcessPoolExecutor(2, mp_context=get_context("fork"))
+leave = executor.shutdown
 for future in [executor.submit(noop, number) for number in range(16)]:
     future.result()
 """
-READY = "\nsys.stdout.write('ready\\n'); sys.stdout.flush(); sys.stdin.read()\n"
-LEAVE = "import os; os._exit(0)\n"
+READY = "\nsys.stdout.write('ready\\n'); sys.stdout.flush(); sys.stdin.read(); leave()\n"
 
 
 def rows(effort: Effort) -> list[Row]:
@@ -55,18 +58,20 @@ def rows(effort: Effort) -> list[Row]:
 
 def weigh(script: str) -> float:
     """Megabytes of PSS of a script's processes when it has become idle."""
+    mark = secrets.token_hex(8)
     process = subprocess.Popen(
-        [sys.executable, "-c", script + READY + LEAVE],
+        [sys.executable, "-c", script + READY],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        preexec_fn=end_with_parent,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path), MARK: mark},
     )
     assert process.stdin is not None
     assert process.stdout is not None
     try:
         if process.stdout.readline() != b"ready\n":
             raise RuntimeError("the script could not begin; its reason is above")
-        return pss(descendants(process.pid)) / MB
+        return pss(marked(f"{MARK}={mark}")) / MB
     finally:
         process.stdin.close()
         process.wait()
@@ -78,11 +83,11 @@ def daemon(effort: Effort) -> list[Row]:
     seconds = max(5.0, 30.0 * effort.scale)
     with Service(2) as service:
         time.sleep(1.0)  # what start-up left to do is not idleness
-        family = descendants(service.pid)
+        family = service.family()
         weight, whole = rss(service.pid) / MB, pss(family) / MB
         before = wakeups(family)
         time.sleep(seconds)
-        woken = (wakeups(descendants(service.pid)) - before) * 60 / seconds
+        woken = (wakeups(service.family()) - before) * 60 / seconds
     processes = f"{len(family)} processes"
     return [
         alone(TOPIC, "daemon idle, RSS of its own process", "MB", [weight], Target(16.0, of="value")),

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pvsched.bench.contest import Round, contest, single
-from pvsched.bench.family import descendants, pss
+from pvsched.bench.family import pss
 from pvsched.bench.load import MIB, Load, Source, connect, get, put
 from pvsched.bench.rows import Effort, Row, Target, against, alone
 from pvsched.bench.service import Service
@@ -102,6 +102,7 @@ def sha256(size: float) -> Iterator[Round]:
 def sendfile(size: float) -> Iterator[Round]:
     """One process sends a cached file with sendfile, this one reads it, as the client of a GET does."""
     source, buffer = Source(MEMORY if os.path.isdir(MEMORY) else tempfile.gettempdir(), int(size)), bytearray(MIB)
+    source.turn()
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     pid = os.fork()
     if pid == 0:
@@ -130,7 +131,6 @@ def sendfile(size: float) -> Iterator[Round]:
 def put_weight(size: float) -> Iterator[Round]:
     """Megabytes over idle, the most of some samples while PUTs run back to back."""
     with Service(2) as service:
-        family = descendants(service.pid)
 
         def warm() -> None:
             client = connect(service.socket)
@@ -140,11 +140,11 @@ def put_weight(size: float) -> Iterator[Round]:
             client.close()
 
         def round_of() -> float:
-            idle = pss(family)
+            idle = pss(service.family())
             load = Load(service.socket, service.directory, int(size), ("put",), service.objects())
             try:
                 load.start()
-                most = max(pss(descendants(service.pid)) for _ in range(100))
+                most = max(pss(service.family()) for _ in range(100))
                 load.stop()
             finally:
                 load.abort()

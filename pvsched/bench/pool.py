@@ -61,7 +61,7 @@ def round_trip(effort: Effort) -> list[Row]:
 
 
 @contextmanager
-def scheduler(executor: str = "pool", workers: int = WORKERS, **settings: Any) -> Iterator[Any]:
+def scheduler(executor: Any = "pool", workers: int = WORKERS, **settings: Any) -> Iterator[Any]:
     """A scheduler whose workers are up, with the task `bench` known as an importable one."""
     from pvsched import Registry, Scheduler, Task
 

@@ -13,10 +13,13 @@ import time
 from collections.abc import Sequence
 from types import TracebackType
 
+from pvsched.bench.family import marked
+from pvsched.bench.orphans import end_with_parent
 from pvsched.errors import PvschedError
 
 PATIENCE = 20.0  # seconds from exec to the first answer, on the slowest board we think of
 STOPPING = 10.0
+MARK = "PVSCHED_BENCH"
 HELLO = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
@@ -36,6 +39,10 @@ class Service:
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
+
+    def family(self) -> list[int]:
+        """The daemon, its keeper, its workers."""
+        return marked(f"{MARK}={self.directory}")
 
     def objects(self) -> str:
         """The directory of the stored objects."""
@@ -62,7 +69,9 @@ class Service:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env={**os.environ, MARK: self.directory},
                 start_new_session=True,
+                preexec_fn=end_with_parent,
             )
         while not answers(self.socket):
             if self._process.poll() is not None:

@@ -9,6 +9,7 @@ import sys
 import time
 from importlib import import_module
 
+from pvsched.bench.orphans import clean_up_on_sigterm
 from pvsched.bench.rows import Effort, Row
 from pvsched.cli import exits
 from pvsched.cli.arguments import Parser, options, parser
@@ -79,6 +80,7 @@ def main(arguments: list[str]) -> int:
         return exits.OK
     if chosen.rounds is not None and chosen.rounds < 1:
         raise misuse("--rounds must be above zero", "pvsched bench --help")
+    clean_up_on_sigterm()
     effort = Effort(chosen.rounds or (3 if chosen.quick else 7), 0.1 if chosen.quick else 1.0)
     os.environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)  # contestants find what we found
     began = time.perf_counter()

@@ -13,6 +13,7 @@ import tempfile
 from typing import Any
 
 from pvsched.bench.load import MIB, Load
+from pvsched.bench.orphans import clean_up_on_sigterm
 from pvsched.bench.probe import PERIOD, Latencies, probe
 from pvsched.bench.service import Service
 from pvsched.cli import exits
@@ -162,6 +163,7 @@ def check(chosen: argparse.Namespace) -> None:
 def main(arguments: list[str]) -> int:
     chosen = options(build(), arguments)
     check(chosen)
+    clean_up_on_sigterm()
     document = {"size_mib": chosen.size, "period": PERIOD, "runs": [], "recorded": RECORDED}
     for workers in (0, chosen.workers):
         if not chosen.json:

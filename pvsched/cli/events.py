@@ -11,7 +11,7 @@ from typing import Any
 from pvsched.cli import exits
 from pvsched.cli.arguments import Parser, options, parser
 from pvsched.cli.client import Client, client
-from pvsched.cli.output import printable
+from pvsched.cli.output import printable, span
 
 WAIT = 25  # seconds that one question stays open at the daemon
 
@@ -35,10 +35,18 @@ def pages(talk: Client, after: int, follow: bool) -> Iterator[dict[str, Any]]:
 
 def line(event: dict[str, Any]) -> str:
     """SEQ  TIME  TYPE  #ID  what else it says."""
-    data = event.get("data") or {}
-    rest = " ".join(f"{name}={brief(value)}" for name, value in data.items() if value not in (None, ""))
+    rest = " ".join(f"{name}={brief(value)}" for name, value in told(event) if value not in (None, ""))
     number = f"#{event['id']}" if event.get("id") is not None else "-"
     return printable(f"{event['seq']:>6}  {stamp(event.get('time'))}  {event['type']:<15} {number:<7} {rest}".rstrip())
+
+
+def told(event: dict[str, Any]) -> list[tuple[str, Any]]:
+    """What an event says, moments as spans: how long a task waited and ran."""
+    data = dict(event.get("data") or {})
+    queued, started, ended = (data.pop(name, None) for name in ("queued_at", "started_at", "ended_at"))
+    begun = started if started is not None else ended
+    spans = [("waited", queued, begun), ("ran", started, ended)]
+    return [*data.items(), *((name, span(b - a)) for name, a, b in spans if a is not None and b is not None)]
 
 
 def brief(value: Any) -> str:

@@ -18,17 +18,13 @@ Document = dict[str, Any]
 
 
 def gather(talk: Client) -> Document:
-    """Everything that `status` and `top` show, from three small requests."""
+    """Everything that `status` and `top` show, from three small requests: {socket, healthy, health, tasks, metrics}."""
     health = talk.ask("GET", "/healthz")
-    document: Document = {
-        "health": health.json() if health.status in (200, 503) else {},
-        "healthy": health.status == 200,
-    }
+    document: Document = {"socket": talk.path, "healthy": health.status == 200}
+    document["health"] = (health if health.status == 503 else accepted(health)).json()
     document["tasks"] = talk.get("/tasks")
     metrics = Metrics(accepted(talk.ask("GET", "/metrics")).read().decode())
     document["metrics"] = {name: plain(samples) for name, samples in metrics.samples.items()}
-    document["socket"] = talk.path
-    document["objects"] = objects(talk.get("/objects"))
     return document
 
 
@@ -39,43 +35,44 @@ def plain(samples: Mapping[tuple[tuple[str, str], ...], float]) -> object:
     return {",".join(f"{name}={value}" for name, value in labels): number for labels, number in samples.items()}
 
 
-def objects(listing: list[Document]) -> Document:
-    return {"count": len(listing), "bytes": sum(int(item["size"]) for item in listing)}
-
-
-def metric(document: Document, name: str) -> float | None:
-    """Sum of a metric over its labels."""
-    found = document["metrics"].get(name)
-    if isinstance(found, dict):
-        return sum(found.values())
-    return found if isinstance(found, float) else None
+def metric(document: Document, name: str) -> float:
+    """Sum of a metric over its labels; 0 where there is none."""
+    found = document["metrics"].get(name, 0.0)
+    return float(sum(found.values()) if isinstance(found, dict) else found)
 
 
 def outcomes(document: Document) -> str:
+    """How many tasks ended in which way."""
     found = document["metrics"].get("pvsched_tasks_ended_total") or {}
-    if not isinstance(found, dict):
-        return "none ended yet"
     sums: dict[str, float] = {}
-    for labels, number in found.items():
+    for labels, number in found.items() if isinstance(found, dict) else ():
         word = dict(pair.split("=", 1) for pair in labels.split(",")).get("outcome", "")
         sums[word] = sums.get(word, 0) + number
-    return ", ".join(f"{number:.0f} {word}" for word, number in sums.items() if number) or "none ended yet"
+    return ", ".join(f"{number:.0f} {word}" for word, number in sums.items() if number) or "none yet"
 
 
-def lines(document: Document, now: float) -> list[str]:
+def waiting(document: Document) -> str:
+    longest = metric(document, "pvsched_tasks_longest_wait_seconds")
+    count = document["tasks"]["waiting_total"]
+    return f"{count} waiting" + (f", the longest for {span(longest)}" if count and longest else "")
+
+
+def lines(document: Document) -> list[str]:
     """The summary: a name and a value a line."""
-    tasks = document["tasks"]
-    waits = [now - task["queued_at"] for task in tasks["waiting"] if task.get("queued_at") is not None]
-    oldest = f", longest for {span(max(waits))}" if waits else ""
-    health = document["health"] if isinstance(document["health"], dict) else {}
-    said = [f", {name} {value}" for name, value in health.items() if isinstance(value, (str, int, float))]
-    well = "well" if document["healthy"] else "NOT WELL"
+    health = document["health"]
+    state = f"{health.get('status')} for {span(health.get('uptime'))}"
+    refused, died = metric(document, "pvsched_tasks_refused_total"), metric(document, "pvsched_worker_deaths_total")
     rows = [
-        ("daemon", f"{well}, at {document['socket']}" + "".join(said)),
-        ("tasks", f"{len(tasks['running'])} running, {len(tasks['waiting'])} waiting{oldest}"),
+        ("daemon", f"{state}, version {health.get('version')}, pid {health.get('pid')}, at {document['socket']}"),
+        ("memory", f"{size(metric(document, 'pvsched_memory_bytes'))} in the main process"),
+        ("clients", f"{metric(document, 'pvsched_connections'):.0f} connected"),
+        ("workers", f"{metric(document, 'pvsched_workers'):.0f}"),
+        ("tasks", f"{len(document['tasks']['running'])} running, {waiting(document)}"),
         ("ended", outcomes(document)),
-        ("objects", f"{document['objects']['count']}, {size(document['objects']['bytes'])}"),
+        ("objects", f"{metric(document, 'pvsched_objects'):.0f}, {size(metric(document, 'pvsched_objects_bytes'))}"),
     ]
+    if refused or died:
+        rows.append(("trouble", f"{refused:.0f} tasks refused, {died:.0f} workers died"))
     return table(("", ""), rows)
 
 
@@ -87,7 +84,7 @@ def main(arguments: list[str]) -> int:
         print_json(document)
         return exits.OK if document["healthy"] else exits.FAILED
     now = time.monotonic()
-    say(lines(document, now))
+    say(lines(document))
     tasks = document["tasks"]
     live = [*tasks["running"], *tasks["waiting"]]
     if live:

@@ -53,7 +53,7 @@ def live_rows(tasks: list[Document], now: float) -> list[tuple[object, ...]]:
 
 def note(task: Document, now: float) -> str:
     """Why a task waits, or how far it is and when it must be done."""
-    words = []
+    words = [task["text"]] if task.get("text") else []
     progress = task.get("progress")
     if isinstance(progress, dict) and progress.get("fraction") is not None:
         words.append(f"{100 * progress['fraction']:.0f}% {progress.get('message') or ''}".strip())
@@ -61,8 +61,7 @@ def note(task: Document, now: float) -> str:
         words.append(f"{span(max(0.0, task['deadline'] - now))} left")
     if task.get("worker"):
         words.append(f"pid {task['worker']}")
-    reasons = task.get("reasons") or ([task["reason"]] if task.get("reason") else [])
-    return ", ".join([*(str(reason) for reason in reasons), *words])
+    return ", ".join(words)
 
 
 def ended_rows(tasks: list[Document], now: float) -> list[tuple[object, ...]]:
@@ -98,11 +97,12 @@ def ls(talk: Client, chosen: argparse.Namespace) -> int:
     live = [*document["running"], *document["waiting"]]
     if live:
         say(table(LIVE, live_rows(live, now), "rllrlr"))
-    counts = [f"{len(document[name])} {name}" for name in ("running", "waiting", "ended")]
-    say([", ".join(counts) + " lately"])
-    ended = document["ended"] if chosen.all else document["ended"][-ENDED_SHOWN:]
-    if ended:
-        say(["", *table(ENDED, ended_rows(ended, now), "rllrrr")])
+    ended = document["ended"]
+    waiting = document["waiting_total"]
+    say([f"{len(document['running'])} running, {waiting} waiting, {len(ended)} ended lately"])
+    shown = ended if chosen.all else ended[-ENDED_SHOWN:]
+    if shown:
+        say(["", *table(ENDED, ended_rows(shown, now), "rllrrr")])
     return exits.OK
 
 

@@ -38,7 +38,7 @@ class Rates:
         self.at = 0.0
 
     def text(self, document: Document, now: float) -> str:
-        found = {word: metric(document, name) or 0.0 for word, name in self.NAMES}
+        found = {word: metric(document, name) for word, name in self.NAMES}
         spent = now - self.at
         rates = {word: (found[word] - self.before.get(word, found[word])) / spent for word in found}
         self.before, self.at = found, now
@@ -49,10 +49,11 @@ def picture(document: Document, rates: Rates, now: float) -> list[str]:
     """The lines of one picture, the most urgent first: it is cut at the bottom."""
     tasks = document["tasks"]
     live = [*tasks["running"], *tasks["waiting"]]
-    shown = [f"pvsched top  {time.strftime('%H:%M:%S')}  {rates.text(document, now)}", *lines(document, now), ""]
+    shown = [f"pvsched top  {time.strftime('%H:%M:%S')}  {rates.text(document, now)}", *lines(document), ""]
     shown += table(LIVE, live_rows(live[:LIVE_ROWS], now), "rllrlr") if live else ["nothing runs, nothing waits"]
-    if len(live) > LIVE_ROWS:
-        shown.append(f"... and {len(live) - LIVE_ROWS} more")
+    more = len(tasks["running"]) + tasks["waiting_total"] - LIVE_ROWS
+    if more > 0:
+        shown.append(f"... and {more} more")
     ended = list(reversed(tasks["ended"][-20:]))
     return [*shown, "", *table(ENDED, ended_rows(ended, now), "rllrrr")] if ended else shown
 

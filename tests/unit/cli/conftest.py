@@ -131,7 +131,8 @@ WAITING = {
     "priority": 5,
     "queued_at": NOW - 1.5,
     "started_at": None,
-    "reasons": ["lane objects is at its limit"],
+    "reasons": [{"reason": "lane-limit", "text": "lane objects is at its limit"}],
+    "text": "lane objects is at its limit",
 }
 ENDED = {
     "id": 6,
@@ -146,6 +147,11 @@ METRICS = """\
 # TYPE pvsched_tasks_ended counter
 pvsched_tasks_ended_total{type="scan",outcome="succeeded"} 3
 pvsched_tasks_ended_total{type="scan",outcome="failed"} 1
+pvsched_tasks_longest_wait_seconds 1.5
+pvsched_workers 2
+pvsched_objects 1
+pvsched_objects_bytes 2048
+pvsched_memory_bytes 13000000
 # EOF
 """
 
@@ -156,6 +162,5 @@ def working(daemon: StandIn, monkeypatch: pytest.MonkeyPatch) -> StandIn:
     monkeypatch.setattr("time.monotonic", lambda: NOW)
     daemon.json("GET", "/healthz", {"status": "running", "version": "0.1.0", "pid": 1, "uptime": 60.0})
     daemon.json("GET", "/tasks", {"running": [RUNNING], "waiting": [WAITING], "ended": [ENDED], "waiting_total": 1})
-    daemon.json("GET", "/objects", [{"sha256": "a" * 64, "size": "2048"}])
     daemon.answers["GET", "/metrics"] = f"HTTP/1.1 200 OK\r\nContent-Length: {len(METRICS)}\r\n\r\n{METRICS}".encode()
     return daemon

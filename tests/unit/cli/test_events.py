@@ -21,7 +21,11 @@ def pages(daemon: Any, wait: int = 0) -> None:
     daemon.json(
         "GET", f"/events?after=0&wait={wait}", {"events": [event(4), event(5, "refused")], "next": 5, "missed": 3}
     )
-    daemon.json("GET", f"/events?after=5&wait={wait}", {"events": [event(6, outcome="failed")], "next": 6, "missed": 0})
+    daemon.json(
+        "GET",
+        f"/events?after=5&wait={wait}",
+        {"events": [event(6, outcome="failed", queued_at=1.0, started_at=1.5, ended_at=3.5)], "next": 6, "missed": 0},
+    )
     daemon.json("GET", f"/events?after=6&wait={wait}", {"events": [], "next": 6, "missed": 0})
 
 
@@ -32,7 +36,7 @@ def test_all_pages_are_read_and_missed_ones_told(daemon: Any, capsys: pytest.Cap
     lines = capsys.readouterr().out.splitlines()
     assert "3 older events are no longer kept" in lines[0]
     assert [line.split()[0] for line in lines[1:]] == ["4", "5", "6"]
-    assert lines[3].split() == ["6", "12.500", "ended", "#3", "outcome=failed"]
+    assert lines[3].split() == ["6", "12.500", "ended", "#3", "outcome=failed", "waited=500.0ms", "ran=2.0s"]
 
 
 def test_json_is_one_document_a_line_and_types_choose(daemon: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,8 +15,8 @@ def test_status_sums_up(working: Any, capsys: pytest.CaptureFixture[str]) -> Non
     """Health, counts, the longest wait, outcomes, objects, and what failed lately."""
     assert main(["status"]) == exits.OK
     out = capsys.readouterr().out
-    assert "daemon   well, at " in out
-    assert "1 running, 1 waiting, longest for 1.5s" in out
+    assert "daemon   running for 1m00s, version 0.1.0, pid 1, at " in out
+    assert "1 running, 1 waiting, the longest for 1.5s" in out
     assert "3 succeeded, 1 failed" in out
     assert "1, 2.0 KiB" in out
     assert "failed lately:" in out
@@ -24,9 +24,9 @@ def test_status_sums_up(working: Any, capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_a_daemon_that_is_not_well_is_status_1(working: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """503 of /healthz is shown and is the exit status, with --json too."""
-    working.json("GET", "/healthz", {"status": "draining"}, "503 Service Unavailable")
+    working.json("GET", "/healthz", {"status": "draining", "uptime": 1.0}, "503 Service Unavailable")
     assert main(["status"]) == exits.FAILED
-    assert "NOT WELL" in capsys.readouterr().out
+    assert "daemon   draining for " in capsys.readouterr().out
     assert main(["status", "--json"]) == exits.FAILED
     assert json.loads(capsys.readouterr().out)["healthy"] is False
 

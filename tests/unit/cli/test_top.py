@@ -120,7 +120,7 @@ def test_without_a_terminal_it_is_one_picture(working: Any, capsys: pytest.Captu
 def test_json_is_one_document(working: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """--json gives what the picture is made of."""
     assert main(["top", "--json"]) == exits.OK
-    assert json.loads(capsys.readouterr().out)["objects"] == {"count": 1, "bytes": 2048}
+    assert json.loads(capsys.readouterr().out)["metrics"]["pvsched_objects_bytes"] == 2048
 
 
 def test_it_draws_on_a_vt100_and_q_leaves(working: Any, terminal: Terminal) -> None:

@@ -1,0 +1,25 @@
+"""No measurement may leave a process behind, however it ends: `timeout`, Ctrl-C and kill -9 included."""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+from types import FrameType
+from typing import NoReturn
+
+PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def end_with_parent() -> None:
+    """For Popen's preexec_fn: SIGTERM when the process that started us dies (it has one thread)."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
+def interrupted(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def clean_up_on_sigterm() -> None:
+    """SIGTERM ends this process as Ctrl-C does: by an exception, past every `finally`."""
+    signal.signal(signal.SIGTERM, interrupted)
