@@ -12,12 +12,14 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0  # seconds before a test gives up on something that should come at once
-MARK = "PVSCHED_TEST_MARK"
+T = TypeVar("T")
+MARK = "DAEMON_TEST_MARK"
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -111,6 +113,17 @@ class DaemonProcess:
                 raise AssertionError(f"the daemon ended with {self.process.returncode}:\n{self.log}")
         raise AssertionError(f"never told {word}:\n{self.log}")
 
+    def wait_for(self, what: Callable[[], T | None]) -> T:
+        """Asks again and again until the answer is true; returns it."""
+        deadline = time.monotonic() + PATIENCE
+        while not (found := what()):
+            assert time.monotonic() < deadline, f"waited in vain:\n{self.log}"
+        return found
+
+    def wait_metric(self, sample: str) -> None:
+        """Waits until `/metrics` has this very line."""
+        self.wait_for(lambda: f"\n{sample}\n".encode() in self.ask("GET", "/metrics").body)
+
     @property
     def pid(self) -> int:
         assert self.process is not None
@@ -151,11 +164,7 @@ class DaemonProcess:
 
     def family(self) -> list[int]:
         """Every living process that descends from this daemon, or did: they all carry its mark."""
-        found = []
-        for entry in os.listdir("/proc"):
-            if entry.isdigit() and _marked(entry, self.mark):
-                found.append(int(entry))
-        return found
+        return [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and _marked(entry, self.mark)]
 
     def wait_until_gone(self) -> None:
         """Waits until no process of the family lives."""

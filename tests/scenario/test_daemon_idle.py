@@ -27,7 +27,7 @@ def settled(daemon: DaemonProcess) -> dict[int, int]:
 
 
 def test_nothing_wakes_an_idle_daemon(daemon: DaemonProcess) -> None:
-    """Neither it nor the keeper nor a worker is scheduled once in three seconds; a connection that is open changes nothing."""
+    """Neither it nor the keeper nor a worker is scheduled once in three seconds."""
     daemon.get("/objects")
     before = settled(daemon)
     time.sleep(3)  # the time that is measured, not one that is waited for

@@ -80,6 +80,5 @@ def test_many_signals_end_in_one_state(make_daemon: MakeDaemon) -> None:
     for number in (1, 2, 3, 4):
         daemon.config.write_text(f"[scheduler]\nworkers = {number}\n")
         daemon.signal(signal.SIGHUP)
-    while workers(daemon) != 4:
-        pass
+    daemon.wait_metric("pvsched_workers 4")
     assert daemon.stop() == 0

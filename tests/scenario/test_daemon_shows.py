@@ -20,6 +20,13 @@ def put(daemon: DaemonProcess, body: bytes) -> str:
     return sha
 
 
+def more(client: socket.socket) -> bytes:
+    """What comes next; an end is a failure."""
+    data = client.recv(65536)
+    assert data, "the daemon has closed the stream"
+    return data
+
+
 def metrics(daemon: DaemonProcess) -> Metrics:
     return Metrics(daemon.ask("GET", "/metrics").body.decode())
 
@@ -27,14 +34,11 @@ def metrics(daemon: DaemonProcess) -> Metrics:
 def test_a_running_transfer_is_listed_and_can_be_cancelled(daemon: DaemonProcess) -> None:
     """GET /tasks, GET /tasks/ID, DELETE /tasks/ID; then it is among those that ended."""
     with half_put(daemon, b"c" * 100_000) as client:
-        (task,) = daemon.get("/tasks")["running"]
-        assert task["type"] == "object_put"
+        (task,) = [one for one in daemon.get("/tasks")["running"] if one["type"] == "object_put"]
         assert daemon.get(f"/tasks/{task['id']}")["state"] == "running"
         assert daemon.ask("DELETE", f"/tasks/{task['id']}").status == 202
         client.recv(1000)
-    while (document := daemon.get(f"/tasks/{task['id']}")).get("outcome") is None:
-        pass
-    assert document["outcome"] in ("cancelled", "succeeded")
+    assert daemon.wait_for(lambda: daemon.get(f"/tasks/{task['id']}").get("outcome")) in ("cancelled", "succeeded")
     assert daemon.ask("DELETE", f"/tasks/{task['id']}").status == 409
     assert daemon.get("/objects") == []
 
@@ -47,8 +51,7 @@ def test_waiting_tasks_come_with_the_reason(make_daemon: MakeDaemon) -> None:
         second.connect(str(daemon.socket))
         sha = hashlib.sha256(b"2").hexdigest()
         second.sendall(f"PUT /objects/{sha} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n2".encode())
-        while not (waiting := daemon.get("/tasks")["waiting"]):
-            pass
+        waiting = daemon.wait_for(lambda: daemon.get("/tasks")["waiting"])
         assert waiting[0]["type"] == "object_put"
         assert waiting[0]["reason"]
 
@@ -72,8 +75,7 @@ def test_a_long_poll_is_answered_by_the_next_event(daemon: DaemonProcess) -> Non
         poll.settimeout(PATIENCE)
         poll.connect(str(daemon.socket))
         poll.sendall(f"GET /events?after={after}&wait=60 HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
-        while metrics(daemon).total("pvsched_event_waiters") != 1:
-            pass
+        daemon.wait_metric("pvsched_event_waiters 1")
         put(daemon, b"second")
         answer = b""
         while chunk := poll.recv(65536):
@@ -90,13 +92,12 @@ def test_server_sent_events_flow(daemon: DaemonProcess) -> None:
         client.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n")
         text = b""
         while b"\r\n\r\n" not in text:
-            text += client.recv(65536)
+            text += more(client)
         assert b"text/event-stream" in text
-        sha = put(daemon, b"streamed")
-        while b"event: ended" not in text or sha.encode() not in text:
-            text += client.recv(65536)
-    while metrics(daemon).total("pvsched_event_waiters") != 0:
-        pass
+        put(daemon, b"streamed")
+        while b"event: ended" not in text or b'"type":"object_put","outcome":"succeeded"' not in text:
+            text += more(client)
+    daemon.wait_metric("pvsched_event_waiters 0")
 
 
 def test_metrics_count_what_was_done(daemon: DaemonProcess) -> None:

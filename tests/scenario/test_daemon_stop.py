@@ -87,13 +87,13 @@ def test_a_second_signal_stops_at_once(make_daemon: MakeDaemon) -> None:
 def test_those_who_wait_for_events_are_answered(make_daemon: MakeDaemon) -> None:
     """A long poll does not hold up the end, and is not left without an answer."""
     daemon = make_daemon(config="[daemon]\ndrain_timeout = 3600\n").start()
+    daemon.get("/objects")  # the scan of the start has ended: from here on nothing happens by itself
     with socket.socket(socket.AF_UNIX) as poll:
         poll.settimeout(PATIENCE)
         poll.connect(str(daemon.socket))
         poll.sendall(
             f"GET /events?after={daemon.get('/events')['next']}&wait=60 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
         )
-        while b"pvsched_event_waiters 1\n" not in daemon.ask("GET", "/metrics").body:
-            pass
+        daemon.wait_metric("pvsched_event_waiters 1")
         assert daemon.stop() == 0
         assert poll.recv(100).startswith(b"HTTP/1.1 200 ")
