@@ -12,7 +12,7 @@ from pvsched.scheduler.outcome import CAUSE_NUMBERS
 from pvsched.scheduler.payload import check_fds, check_key, exec_block, with_names
 from pvsched.scheduler.registry import check_name
 from pvsched.scheduler.rules import DEFAULTS, KINDS, LOCAL, Rules, make_spec, rules_key
-from pvsched.scheduler.task import Task
+from pvsched.scheduler.task import PER_TASK, Task
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pvsched.scheduler.lanes import Lanes
     from pvsched.scheduler.registry import Entry, Registry
 
+DUPLICATES = ("refuse", "coalesce", "replace")
 _MOST_RULES = 4096  # remembered (name, options) pairs; beyond that all are forgotten and made anew
 
 
@@ -81,7 +82,8 @@ class Admission:
             spec = make_spec(merged, executor, lane)
         except BadTask as error:
             raise BadTask(f"{name}: {error}", hint=error.hint) from None
-        rules = Rules(name, entry, merged, executor, spec)
+        shared = {option: value for option, value in options.items() if option not in PER_TASK or option == "limits"}
+        rules = Rules(name, entry, {**DEFAULTS, **(entry.defaults if entry else {}), **shared}, executor, spec)
         if executor == "exec":
             spec.keeper = self._keepers.for_programs(self.workers > 0)
             return rules
@@ -115,7 +117,9 @@ class Admission:
     def submit_special(self, task: Task, rules: Rules) -> int:
         """Submit a task that has a key, descriptors or a program. Returns its id, or raises."""
         own = {**rules.merged, **task.options} if task.options else rules.merged
-        key = own["key"]
+        key, mode = own["key"], own["on_duplicate"]
+        if mode not in DUPLICATES:
+            raise BadTask(f"{rules.name}: on_duplicate must be one of {', '.join(DUPLICATES)}, not {mode!r}")
         if key is None:
             return self._submit(task, rules, own, 0)
         check_key(key)
@@ -124,13 +128,10 @@ class Admission:
             id = self._submit(task, rules, own, 0)
             self._keys.hold(key, id)
             return id
-        mode = own["on_duplicate"]
         if mode == "coalesce":
             return self._share(task, rules, met)
         if mode == "replace":
             return self._replace(task, rules, own, met)
-        if mode != "refuse":
-            raise BadTask(f"{rules.name}: on_duplicate must be refuse, coalesce or replace, not {mode!r}")
         raise DuplicateKey(f"{rules.name}: task {met.id} holds the key {key!r}", holder=met.id)
 
     def _share(self, task: Task, rules: Rules, met: Group) -> int:

@@ -178,6 +178,7 @@ class Local:
         self._threads: Threads | None = None
         self.answers: dict[int, Answer] = {}
         self.inline: deque[LocalTask] = deque()
+        self.ran = 0  # inline tasks in the last turn that had any
 
     def start(self, id: int, rules: Rules, threaded: bool, started_ns: int) -> None:
         """A task is ours to run: in a thread at once, or inline after the callbacks of this turn."""
@@ -196,6 +197,7 @@ class Local:
 
     def run_inline(self) -> None:
         """Run the inline tasks of this turn. A handler may close the scheduler."""
+        self.ran = len(self.inline)
         while self.inline:
             task = self.inline.popleft()
             answer = Answer(CANCELLED, 0, None)

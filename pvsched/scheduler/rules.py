@@ -68,6 +68,8 @@ def rules_key(name: str, options: Mapping[str, Any]) -> tuple[object, ...]:
     for option, value in options.items():
         if option not in PER_TASK:
             key += (option, value, type(value))
+    if options.get("argv"):
+        key.append("argv")
     limits = options.get("limits")
     if limits is not None:
         key.append(tuple(sorted((k, v, type(v).__name__) for k, v in limits.items())) if _is_dict(limits) else "?")
@@ -194,5 +196,4 @@ _CHECKS: dict[str, Callable[[Any], str]] = {
     "output_limit": _bytes,
     "survive": _flag,
     "limits": _limits,
-    "on_duplicate": _one_of("refuse", "coalesce", "replace"),
 }

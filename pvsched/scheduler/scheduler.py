@@ -237,8 +237,7 @@ class Scheduler:
                 self._sleep(wait)
                 collector.collect()
             count = self._deliver() if collector.due else 0
-            if self._local.inline:
-                self._local.run_inline()
+            self._local.run_inline()
             return count
         finally:
             self._running = False

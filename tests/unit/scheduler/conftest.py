@@ -42,6 +42,13 @@ class Bench:
             assert time.monotonic() < deadline, "it never came to pass"
             scheduler.run(wait=0.02)
 
+    def one_turn_after(self, scheduler: pvsched.Scheduler, seconds: float) -> None:
+        """Keep running until that much time has passed: what was due by then has been seen."""
+        moment = time.monotonic() + seconds
+        while time.monotonic() < moment:
+            scheduler.run(wait=0.01)
+        scheduler.run()
+
     def drain(self, scheduler: pvsched.Scheduler) -> None:
         """Run until nothing is pending."""
         deadline = time.monotonic() + PATIENCE
