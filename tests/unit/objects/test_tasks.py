@@ -114,11 +114,20 @@ def test_broken_chunks_leave_nothing(store: Path) -> None:
 
 def test_what_cannot_fit_is_refused_before_it_is_read_and_then_drained(store: Path) -> None:
     """One answer, and the client comes to reading it."""
-    for change in ({"reserved_percent": 100}, {"max_size": 10}):
-        result, _, left = put(store, CONTENT + NEXT, put_data(SHA, len(CONTENT), **change))
-        assert result["result"] == ("no-space" if "reserved_percent" in change else "too-large")
-        assert (result["reusable"], left) == (True, NEXT)
+    full: dict[str, Any] = {"reserved_percent": 100}
+    for wire, data, word in (
+        (CONTENT, put_data(SHA, len(CONTENT), **full), "no-space"),
+        (chunked(CONTENT), put_data(SHA, None, **full), "no-space"),
+        (CONTENT, put_data(SHA, len(CONTENT), max_size=10), "too-large"),
+    ):
+        result, _, left = put(store, wire + NEXT, data)
+        assert (result["result"], result["reusable"], left) == (word, True, NEXT)
     assert files(store) == {}
+
+
+def test_what_needs_no_space_is_stored_on_a_full_disk(store: Path) -> None:
+    """The empty object fits beside any reserve."""
+    assert put(store, b"", put_data(EMPTY, 0, reserved_percent=100))[0]["result"] == "stored"
 
 
 def test_a_refused_client_that_waits_for_leave_to_send_is_not_waited_for(store: Path) -> None:
@@ -138,7 +147,7 @@ def test_a_chunked_body_is_refused_where_it_grows_too_large(store: Path) -> None
 def test_space_is_looked_at_again_on_the_way(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Someone else may fill the file system while a body streams."""
     monkeypatch.setattr(upload, "CHECKPOINT", 200_000)
-    free = iter([1 << 40, 1 << 40, 0])
+    free = iter([1 << 40, 1 << 40, -1])
     monkeypatch.setattr(store_module.Store, "free", lambda self, reserved: next(free))
     result, _, left = put(store, CONTENT + NEXT, put_data(SHA, len(CONTENT)))
     assert (result["result"], left) == ("no-space", NEXT)
