@@ -11,7 +11,7 @@ from pvsched.cli.arguments import options, parser
 from pvsched.cli.client import Client, accepted, client
 from pvsched.cli.metrics import Metrics
 from pvsched.cli.output import print_json, say, size, span, table
-from pvsched.cli.tasks import ENDED, LIVE, ended_rows, live_rows
+from pvsched.cli.tasks import ENDED, LIVE, ended_rows, live_rows, waiting_total
 
 FAILED_SHOWN = 5
 Document = dict[str, Any]
@@ -53,7 +53,7 @@ def outcomes(document: Document) -> str:
 
 def waiting(document: Document) -> str:
     longest = metric(document, "pvsched_tasks_longest_wait_seconds")
-    count = document["tasks"]["waiting_total"]
+    count = waiting_total(document["tasks"])
     return f"{count} waiting" + (f", the longest for {span(longest)}" if count and longest else "")
 
 

@@ -36,6 +36,11 @@ def main(arguments: list[str]) -> int:
 # -- what a list shows; `top` shows the same ------------------------------------------------------
 
 
+def waiting_total(document: Document) -> int:
+    """How many wait; the daemon shows the first of them alone, and tells in `pending` how many live."""
+    return max(len(document["waiting"]), int(document.get("pending", 0)) - len(document["running"]))
+
+
 def since(moment: Any, now: float) -> float | None:
     return max(0.0, now - moment) if isinstance(moment, (int, float)) else None
 
@@ -98,8 +103,7 @@ def ls(talk: Client, chosen: argparse.Namespace) -> int:
     if live:
         say(table(LIVE, live_rows(live, now), "rllrlr"))
     ended = document["ended"]
-    waiting = document["waiting_total"]
-    say([f"{len(document['running'])} running, {waiting} waiting, {len(ended)} ended lately"])
+    say([f"{len(document['running'])} running, {waiting_total(document)} waiting, {len(ended)} ended lately"])
     shown = ended if chosen.all else ended[-ENDED_SHOWN:]
     if shown:
         say(["", *table(ENDED, ended_rows(shown, now), "rllrrr")])

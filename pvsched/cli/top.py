@@ -12,7 +12,7 @@ from pvsched.cli.failure import CommandError
 from pvsched.cli.output import print_json, say, span, table
 from pvsched.cli.screen import Screen, is_terminal
 from pvsched.cli.status import gather, lines, metric
-from pvsched.cli.tasks import ENDED, LIVE, ended_rows, live_rows
+from pvsched.cli.tasks import ENDED, LIVE, ended_rows, live_rows, waiting_total
 
 Document = dict[str, Any]
 LIVE_ROWS = 10
@@ -51,7 +51,7 @@ def picture(document: Document, rates: Rates, now: float) -> list[str]:
     live = [*tasks["running"], *tasks["waiting"]]
     shown = [f"pvsched top  {time.strftime('%H:%M:%S')}  {rates.text(document, now)}", *lines(document), ""]
     shown += table(LIVE, live_rows(live[:LIVE_ROWS], now), "rllrlr") if live else ["nothing runs, nothing waits"]
-    more = len(tasks["running"]) + tasks["waiting_total"] - LIVE_ROWS
+    more = len(tasks["running"]) + waiting_total(tasks) - LIVE_ROWS
     if more > 0:
         shown.append(f"... and {more} more")
     ended = list(reversed(tasks["ended"][-20:]))

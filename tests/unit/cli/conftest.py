@@ -161,6 +161,6 @@ def working(daemon: StandIn, monkeypatch: pytest.MonkeyPatch) -> StandIn:
     """A daemon with one running, one waiting and one failed task, at a fixed time."""
     monkeypatch.setattr("time.monotonic", lambda: NOW)
     daemon.json("GET", "/healthz", {"status": "running", "version": "0.1.0", "pid": 1, "uptime": 60.0})
-    daemon.json("GET", "/tasks", {"running": [RUNNING], "waiting": [WAITING], "ended": [ENDED], "waiting_total": 1})
+    daemon.json("GET", "/tasks", {"running": [RUNNING], "waiting": [WAITING], "ended": [ENDED], "pending": 2})
     daemon.answers["GET", "/metrics"] = f"HTTP/1.1 200 OK\r\nContent-Length: {len(METRICS)}\r\n\r\n{METRICS}".encode()
     return daemon
