@@ -34,7 +34,7 @@ uint32_t batch_recall(struct pvs_core *c, uint32_t index)
     const struct proc *p = &c->procs[index];
     uint32_t taken = 0;
 
-    for (uint32_t i = p->next; i != p->first + 1 && i != p->first; i--) {
+    for (uint32_t i = p->next, first = p->first; i != first; i--) { /* the front too, if its worker has not come to it */
         uint32_t slot = p->tasks[(i - 1) % RING];
         if (slot == PVS_NONE || task_at(c, slot)->state != PVS_ST_OFFERED || !batch_withdraw(c, slot))
             continue;
@@ -127,6 +127,8 @@ void batch_check_recall(struct pvs_core *c, uint32_t index)
     collect_channel(c, index); /* its replies may be held back behind a long task */
     if (p->recall_front == p->first)
         (void)batch_recall(c, index);
-    p->recall = p->next - p->first > 1 ? c->now + RECALL_NS : 0;
+    uint32_t front = proc_front(p);
+    int waits = p->next - p->first > 1 || (front != PVS_NONE && task_at(c, front)->state == PVS_ST_OFFERED);
+    p->recall = waits ? c->now + RECALL_NS : 0;
     p->recall_front = p->first;
 }

@@ -5,16 +5,17 @@
 #include <sys.h>
 
 #define MOST_NOTE 65536u /* bytes of one progress or log frame */
+#define MOST_READS 160    /* of TX_BYTES, in a row: more than the largest pipe (1 MiB) holds */
 
 /* ---- streams of bytes (programs) ----------------------------------------------------------------- */
 
-/* Doubles, up to the limit. 0: there is room now. */
-static int growing_room(struct pvs_core *c, struct growing *g)
+/* Doubles, up to the limit. 0: there is room now. No event points to g before its process has ended. */
+static int growing_room(struct growing *g)
 {
     if (g->length < g->size)
         return 0;
     uint32_t size = g->size > g->limit / 2 ? g->limit : g->size * 2;
-    if (size <= g->size || !has_room(c, 1))
+    if (size <= g->size)
         return -ENOBUFS;
     char *larger = sys_malloc(size);
     if (!larger)
@@ -32,16 +33,19 @@ static int growing_read(struct pvs_core *c, struct growing *g, int fd)
 {
     char *to = c->stage;
     size_t room = TX_BYTES;
-    int keep = g->length < g->limit && growing_room(c, g) == 0;
+    int keep = g->length < g->limit && growing_room(g) == 0;
 
     if (keep) {
         uint32_t most = g->size < g->limit ? g->size : g->limit;
         to = g->base + g->length;
         room = most - g->length;
     }
-    ssize_t n = sys_read(fd, to, room);
+    ssize_t n;
+    do
+        n = sys_read(fd, to, room);
+    while (n < 0 && errno == EINTR);
     if (n < 0)
-        return errno == EAGAIN || errno == EINTR ? 0 : -1;
+        return errno == EAGAIN ? 0 : -1;
     if (n == 0)
         return -1;
     if (keep)
@@ -65,7 +69,7 @@ void collect_output(struct pvs_core *c, uint32_t index, int err)
     struct growing *g = err ? &p->err : &p->out;
     int *fd = err ? &p->err_fd : &p->out_fd;
 
-    for (int i = 0; i < 16 && *fd >= 0; i++) {
+    for (int i = 0; i < MOST_READS && *fd >= 0; i++) {
         int n = growing_read(c, g, *fd);
         if (n < 0)
             end_of_stream(c, fd, g);
@@ -78,7 +82,7 @@ static void collect_program(struct pvs_core *c, uint32_t index)
 {
     struct proc *p = &c->procs[index];
 
-    for (int i = 0; i < 16 && p->channel >= 0; i++) {
+    for (int i = 0; i < MOST_READS && p->channel >= 0; i++) {
         int n = growing_read(c, &p->rx, p->channel);
         if (n < 0)
             end_of_stream(c, &p->channel, &p->rx);
@@ -93,8 +97,7 @@ static void collect_program(struct pvs_core *c, uint32_t index)
 
 /* ---- frames (workers) ---------------------------------------------------------------------------- */
 
-/* It broke the protocol. Its task ends when it is dead. */
-static void doom(struct pvs_core *c, uint32_t index, int reason)
+void collect_doom(struct pvs_core *c, uint32_t index, int reason)
 {
     struct proc *p = &c->procs[index];
 
@@ -130,10 +133,11 @@ static void after_result(struct pvs_core *c, uint32_t index)
 
     atomic_store_explicit(&entry_of(c, index, p->first)->state, ENTRY_FREE, memory_order_release);
     proc_advance(c, index);
-    if (one_shot || p->tx_start != p->tx_end || p->tx_task != PVS_NONE) {
-        p->answered = 1; /* a pool worker that answered before it read its job is no good either */
-        p->watch = WATCH_LINGER;
-        p->deadline = c->now + LINGER_NS;
+    if (one_shot || p->tx_task != PVS_NONE || p->rx.eof) {
+        p->answered = 1; /* a pool worker that answered before it read its job is no good either, nor one that hung up */
+        p->tx_start = p->tx_end = 0;
+        p->tx_task = PVS_NONE;
+        proc_linger(c, index);
     }
 }
 
@@ -212,7 +216,7 @@ static int begin_big(struct pvs_core *c, uint32_t index, const struct reply_fram
 
     p->big = sys_malloc(f->length);
     if (!p->big) {
-        doom(c, index, PVS_R_RESULT_TOO_LARGE);
+        collect_doom(c, index, PVS_R_RESULT_TOO_LARGE);
         return -ENOMEM;
     }
     memcpy(p->big, body, have);
@@ -222,10 +226,19 @@ static int begin_big(struct pvs_core *c, uint32_t index, const struct reply_fram
     return 0;
 }
 
+/* Notes may take half of a step's room, and those of one process an eighth: what ends tasks comes through. */
+static int room_for(struct pvs_core *c, const struct reply_frame *f, uint32_t *notes)
+{
+    if (!is_note(f))
+        return has_room(c, 4);
+    return ++*notes <= c->out.max / 8 && has_room(c, 4 + c->out.max / 2);
+}
+
 /* Whole frames in rx become events. */
 static void parse(struct pvs_core *c, uint32_t index)
 {
     struct proc *p = &c->procs[index];
+    uint32_t notes = 0;
 
     while (!p->big && !p->killed && p->rx.length - p->rx_start >= sizeof(struct reply_frame)) {
         struct reply_frame f;
@@ -234,7 +247,7 @@ static void parse(struct pvs_core *c, uint32_t index)
         memcpy(&f, p->rx.base + p->rx_start, sizeof(f));
         int refused = check_frame(c, index, &f);
         if (refused) {
-            doom(c, index, refused);
+            collect_doom(c, index, refused);
             return;
         }
         if (f.length > have) {
@@ -242,8 +255,8 @@ static void parse(struct pvs_core *c, uint32_t index)
                 (void)begin_big(c, index, &f, body, have);
             return;
         }
-        if (!has_room(c, 4)) {
-            p->listed = 1;
+        if (!room_for(c, &f, &notes)) {
+            come_back(c, p);
             return;
         }
         p->rx_start += (uint32_t)sizeof(f) + f.length;
@@ -258,13 +271,8 @@ static void channel_eof(struct pvs_core *c, uint32_t index)
     p->rx.eof = 1;
     unwatch_fd(c, p->channel);
     p->doomed = 1;
-    if (p->exited || p->killed || p->state == PROC_THREAD)
-        return;
-    /* normally it is dead and the report is on its way; one that only closed its channel is killed */
-    if (!p->deadline || p->deadline > c->now + LINGER_NS) {
-        p->watch = WATCH_LINGER;
-        p->deadline = c->now + LINGER_NS;
-    }
+    if (!p->exited && !p->killed)
+        proc_linger(c, index); /* normally it is dead and the report is on its way; one that only hung up is killed */
 }
 
 /* Bytes that were read in the outbox already are dropped. Returns what is left of n. */
@@ -288,11 +296,14 @@ static long drop_known(struct proc *p, char *bytes, long n)
 /* recv() into memory. >0 bytes, 0 nothing now, -1 EOF (handled). */
 static long receive(struct pvs_core *c, uint32_t index, char *to, size_t room)
 {
-    ssize_t n = sys_recv(c->procs[index].channel, to, room, MSG_DONTWAIT);
+    ssize_t n;
 
+    do
+        n = sys_recv(c->procs[index].channel, to, room, MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
     if (n > 0)
         return drop_known(&c->procs[index], to, n);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+    if (n < 0 && (errno == EAGAIN || errno == ENOMEM || errno == ENOBUFS))
         return 0;
     channel_eof(c, index);
     return -1;
@@ -303,7 +314,7 @@ static long receive_big(struct pvs_core *c, uint32_t index)
     struct proc *p = &c->procs[index];
 
     if (!has_room(c, 4)) {
-        p->listed = 1;
+        come_back(c, p);
         return 0;
     }
     long n = receive(c, index, p->big + p->big_got, p->big_frame.length - p->big_got);
@@ -315,7 +326,10 @@ static long receive_big(struct pvs_core *c, uint32_t index)
         struct reply_frame f = p->big_frame;
         p->big = NULL;
         bury_memory(c, body);
-        if (check_frame(c, index, &f) == 0)
+        int refused = check_frame(c, index, &f);
+        if (refused)
+            collect_doom(c, index, refused);
+        else
             deliver(c, index, &f, body);
     }
     return n;
@@ -332,7 +346,7 @@ static long receive_small(struct pvs_core *c, uint32_t index)
         p->rx_start = 0;
     }
     if (rx->length == rx->size) {
-        p->listed = 1;
+        come_back(c, p);
         return 0;
     }
     long n = receive(c, index, rx->base + rx->length, rx->size - rx->length);
@@ -354,8 +368,10 @@ static void harvest(struct pvs_core *c, uint32_t index)
 
     if (p->big || (int32_t)(from - flushed) < 0 || (int32_t)length <= 0 || length > OUTBOX_BYTES)
         return;
-    if (length > rx->size - rx->length)
+    if (length > rx->size - rx->length) {
+        come_back(c, p); /* when what it holds has been told */
         return;
+    }
     for (uint32_t done = 0; done < length;) {
         uint32_t at = (from + done) % OUTBOX_BYTES, n = OUTBOX_BYTES - at;
         if (n > length - done)
@@ -371,29 +387,56 @@ static void harvest(struct pvs_core *c, uint32_t index)
 }
 
 /* One read, then what is whole. A worker that writes for ever gets one read a step, no more. */
-void collect_channel(struct pvs_core *c, uint32_t index)
+int collect_channel(struct pvs_core *c, uint32_t index)
 {
     struct proc *p = &c->procs[index];
+    uint32_t seen = p->stream_seen, at = p->stream_at;
 
     if (p->state == PROC_FREE || p->state == PROC_THREAD || p->channel < 0)
-        return;
+        return 0;
     if (p->kind == PVS_EXEC) {
         collect_program(c, index);
-        return;
-    }
-    if (p->kind == PVS_POOL && !p->killed)
-        harvest(c, index);
-    if (p->rx.eof) {
-        parse(c, index);
-        return;
+        return 0;
     }
     if (p->killed) { /* what it still says counts no more */
-        (void)receive(c, index, c->stage, TX_BYTES);
-        return;
+        if (!p->rx.eof)
+            (void)receive(c, index, c->stage, TX_BYTES);
+        return 0;
     }
-    if (p->big)
+    if (p->kind == PVS_POOL)
+        harvest(c, index);
+    if (p->rx.eof)
+        ;
+    else if (p->big)
         (void)receive_big(c, index);
     else
         (void)receive_small(c, index);
     parse(c, index);
+    return p->stream_seen != seen || p->stream_at != at;
+}
+
+void collect_all(struct pvs_core *c, uint32_t index)
+{
+    struct proc *p = &c->procs[index];
+
+    if (p->kind == PVS_EXEC) {
+        collect_output(c, index, 0);
+        collect_output(c, index, 1);
+        (void)collect_channel(c, index);
+        return;
+    }
+    for (int i = 0; i < 256 && !p->listed && collect_channel(c, index); i++) {
+    }
+}
+
+void collect_no_more(struct pvs_core *c, uint32_t index)
+{
+    struct proc *p = &c->procs[index];
+
+    if (p->channel >= 0)
+        end_of_stream(c, &p->channel, &p->rx);
+    if (p->out_fd >= 0)
+        end_of_stream(c, &p->out_fd, &p->out);
+    if (p->err_fd >= 0)
+        end_of_stream(c, &p->err_fd, &p->err);
 }

@@ -26,6 +26,12 @@ int has_room(struct pvs_core *c, uint32_t events)
     return 0;
 }
 
+void come_back(struct pvs_core *c, struct proc *p)
+{
+    p->listed = 1;
+    c->more = 1;
+}
+
 void bury_memory(struct pvs_core *c, char *memory)
 {
     if (memory)
@@ -165,7 +171,7 @@ static void task_setup(struct pvs_core *c, struct task *t, const struct pvs_spec
     t->priority = (uint8_t)spec->priority;
     t->class = spec->kind == PVS_INLINE ? CLASS_INLINE : CLASS_PLACE;
     t->kind = (uint8_t)spec->kind;
-    t->flags = (uint8_t)spec->flags;
+    t->flags = (uint8_t)(spec->flags & (PVS_GRACEFUL | PVS_SURVIVE | PVS_HOLD));
     t->cause = PVS_BY_NONE;
     t->announced = 0;
     t->proc = PVS_NONE;
@@ -178,7 +184,7 @@ static void task_setup(struct pvs_core *c, struct task *t, const struct pvs_spec
 int64_t pvs_submit(pvs_core *c, const struct pvs_spec *spec, uint64_t now, const char *payload, size_t length,
                    const int *fds, uint32_t nfds)
 {
-    uint32_t first = PVS_NONE, lent = PVS_NONE, interned;
+    uint32_t first = PVS_NONE, lent = PVS_NONE, interned = PVS_NONE;
     int e;
 
     if (!spec_is_valid(c, spec, length))
@@ -218,10 +224,17 @@ int pvs_release(pvs_core *c, uint64_t id)
 
     if (slot == PVS_NONE || task_at(c, slot)->state != PVS_ST_HELD)
         return -ENOENT;
-    queue_remove(&c->queue, slot);
     queue_push(&c->queue, slot);
     pvs_wake(c);
     return 0;
+}
+
+/* It has ended, and the caller has just not been told; or has, and its thread is still busy. */
+static int is_over(const struct pvs_core *c, const struct task *t)
+{
+    if (t->state != PVS_ST_STOPPING)
+        return 0;
+    return t->proc == PVS_NONE || (c->procs[t->proc].state == PROC_THREAD && c->procs[t->proc].answered);
 }
 
 int pvs_cancel(pvs_core *c, uint64_t id, uint64_t now, int32_t cause)
@@ -230,8 +243,8 @@ int pvs_cancel(pvs_core *c, uint64_t id, uint64_t now, int32_t cause)
     struct task *t = slot == PVS_NONE ? NULL : task_at(c, slot);
 
     (void)now;
-    if (!t || (t->state == PVS_ST_STOPPING && t->proc == PVS_NONE))
-        return -ENOENT; /* it has ended, the caller has just not been told */
+    if (!t || is_over(c, t))
+        return -ENOENT;
     if (t->cause == PVS_BY_NONE)
         t->cause = (uint8_t)cause;
     if (t->state == PVS_ST_HELD || t->state == PVS_ST_QUEUED) {
@@ -241,12 +254,23 @@ int pvs_cancel(pvs_core *c, uint64_t id, uint64_t now, int32_t cause)
         queue_ended(&c->queue, t->lane);
         task_done(c, slot, PVS_CANCELLED, 0, 0);
     } else if (t->proc != PVS_NONE) {
-        struct proc *p = &c->procs[t->proc];
-        p->cancel_asked = (uint8_t)(p->cancel_id == id && p->cancel_asked ? 2 : 1);
-        p->cancel_id = id;
+        t->flags |= (t->flags & TASK_CANCEL) ? TASK_CANCEL_AGAIN : TASK_CANCEL;
+        c->procs[t->proc].cancel_asked = 1;
     } /* INLINE: it runs in the caller's own thread; pvs_finish() says how it ended */
     pvs_wake(c);
     return 0;
+}
+
+/* A THREAD's place is free again. 1: it overran, and its END was told then. */
+static int leave_thread(struct pvs_core *c, struct task *t)
+{
+    uint32_t index = t->proc;
+    int told = c->procs[index].answered;
+
+    c->places--;
+    t->proc = PVS_NONE;
+    proc_free(c, index);
+    return told;
 }
 
 int pvs_finish(pvs_core *c, uint64_t id, uint64_t now, int32_t outcome, int32_t reason)
@@ -255,32 +279,23 @@ int pvs_finish(pvs_core *c, uint64_t id, uint64_t now, int32_t outcome, int32_t 
     struct task *t = slot == PVS_NONE ? NULL : task_at(c, slot);
 
     (void)now;
-    if (!t || t->state == PVS_ST_QUEUED || t->state == PVS_ST_OFFERED)
+    if (!t || t->state == PVS_ST_QUEUED || t->state == PVS_ST_OFFERED ||
+        (t->state == PVS_ST_STOPPING && t->proc == PVS_NONE))
         return -ENOENT;
+    if (t->proc != PVS_NONE && c->procs[t->proc].state != PROC_THREAD)
+        return -EINVAL; /* it is a worker's, not the caller's */
     if (t->state == PVS_ST_HELD) {
         queue_remove(&c->queue, slot);
-        task_done(c, slot, outcome, reason, 0);
-        pvs_wake(c);
-        return 0;
-    }
-    if (t->kind > PVS_THREAD && c->procs && t->proc != PVS_NONE && c->procs[t->proc].state != PROC_THREAD)
-        return -EINVAL; /* it is a worker's, not the caller's */
-    queue_ended(&c->queue, t->lane);
-    if (t->proc != PVS_NONE) {
-        struct proc *p = &c->procs[t->proc];
-        int told = p->answered;
-        c->places--;
-        p->state = PROC_FREE;
-        p->deadline = 0;
-        t->proc = PVS_NONE;
-        if (told) { /* it overran, and its END was told then */
+    } else {
+        queue_ended(&c->queue, t->lane);
+        if (t->proc != PVS_NONE && leave_thread(c, t)) {
             task_forget(c, slot);
             pvs_wake(c);
             return 0;
         }
+        if (t->cause != PVS_BY_NONE)
+            outcome = PVS_CANCELLED;
     }
-    if (t->cause != PVS_BY_NONE)
-        outcome = PVS_CANCELLED;
     task_done(c, slot, outcome, outcome == PVS_CANCELLED ? 0 : reason, 0);
     pvs_wake(c);
     return 0;
@@ -290,10 +305,16 @@ int pvs_finish(pvs_core *c, uint64_t id, uint64_t now, int32_t outcome, int32_t 
 
 void pvs_wake(pvs_core *c)
 {
-    if (atomic_exchange(&c->woken, 1) == 0) {
-        uint64_t one = 1;
-        (void)sys_write(c->wake, &one, sizeof(one));
-    }
+    uint64_t one = 1;
+    ssize_t n;
+
+    if (atomic_exchange(&c->woken, 1) != 0)
+        return;
+    do
+        n = sys_write(c->wake, &one, sizeof(one));
+    while (n < 0 && errno == EINTR);
+    if (n < 0 && errno != EAGAIN) /* EAGAIN: it is as readable as can be */
+        atomic_store(&c->woken, 0);
 }
 
 static void take_wake(struct pvs_core *c)
@@ -301,7 +322,7 @@ static void take_wake(struct pvs_core *c)
     uint64_t count;
 
     (void)sys_read(c->wake, &count, sizeof(count));
-    atomic_store(&c->woken, 0);
+    (void)atomic_exchange(&c->woken, 0); /* an exchange: what was written before a pvs_wake() that found 1 is seen from here on */
 }
 
 static void take_timer(struct pvs_core *c)
@@ -364,8 +385,11 @@ static void dispatch_inline(struct pvs_core *c)
     pvs_wake(c); /* there may be more: the budget was used up */
 }
 
-static void dispatch(struct pvs_core *c)
+/* What waits for a keeper that is gone is set aside meanwhile: it must not hold up what waits for another. */
+static void dispatch_places(struct pvs_core *c)
 {
+    uint32_t aside = PVS_NONE;
+
     while (c->places < c->set.workers && has_room(c, 2)) {
         uint32_t slot = queue_pick(&c->queue, MASK_PLACE);
         if (slot == PVS_NONE) {
@@ -373,14 +397,29 @@ static void dispatch(struct pvs_core *c)
                 break;
             continue;
         }
-        if (proc_start(c, slot) < 0) {
-            queue_unpick(&c->queue, slot);
+        int e = proc_start(c, slot);
+        if (e == 0)
+            continue;
+        task_at(c, slot)->next = aside;
+        aside = slot;
+        if (e != -ENOTCONN)
             break;
-        }
     }
-    if (c->places >= c->set.workers)
+    while (aside != PVS_NONE) {
+        uint32_t slot = aside;
+        aside = task_at(c, slot)->next;
+        queue_unpick(&c->queue, slot);
+    }
+}
+
+static void dispatch(struct pvs_core *c)
+{
+    dispatch_places(c);
+    if (c->set.workers && c->places >= c->set.workers)
         batch_fill(c);
     proc_spares(c);
+    if (c->trim)
+        proc_trim(c);
     dispatch_inline(c);
 }
 

@@ -15,6 +15,8 @@
 #include "queue.h"
 
 #define MOST_KEEPERS 16u
+#define TASK_CANCEL 0x40u      /* in task.flags, above those of the caller: pvs_cancel() was called while it ran */
+#define TASK_CANCEL_AGAIN 0x80u
 #define TX_BYTES 8192u        /* jobs below this go out in one piece */
 #define PVS_MIN_EVENTS 64u    /* a process that ends may end a whole ring of tasks in one go */
 #define LOST_NS 5000000000u   /* a killed process that the kernel does not let die */
@@ -85,13 +87,12 @@ struct proc {
     uint8_t answered;               /* a one-shot that has had its task */
     uint8_t doomed;                 /* broke the protocol: no further task */
     uint8_t closing;                /* told to leave */
-    uint8_t cancel_asked;           /* calls of pvs_cancel since the last step */
+    uint8_t cancel_asked;           /* one of its tasks has a TASK_CANCEL to be looked at */
     uint8_t decided, outcome, reason; /* what the running task will end as, once its process is gone */
     uint32_t gen, keeper;
     int pid, pidfd, channel, out_fd, err_fd, signal;
     int error, exit_kind, exit_value;
     int give[EXEC_FIXED_FDS];       /* descriptors for the spawn request; -1 = none */
-    uint64_t cancel_id;
     uint32_t tasks[RING];           /* task slots; PVS_NONE = withdrawn or done */
     uint32_t first, next;           /* counters: oldest outstanding, next to give */
     uint64_t deadline;              /* 0 = none; its meaning is `watch` */
@@ -142,7 +143,7 @@ struct pvs_core {
     uint32_t done_head, done_tail;   /* ended, not told yet; linked through task.next */
     uint32_t places;                 /* taken */
     uint32_t spare_keeper;           /* the one that FORK last used; PVS_NONE */
-    int want_started, more;
+    int want_started, more, trim;
     _Atomic int woken;
     struct emitted out;
     struct pvs_stats stats;
@@ -166,6 +167,8 @@ const struct pvs_spec *spec_of(const struct pvs_core *c, const struct task *t);
 struct pvs_event *task_end(struct pvs_core *c, uint32_t slot, int outcome, int reason);
 /* The END event comes with the next step. A picked task must have been uncounted by queue_ended() before. */
 void task_done(struct pvs_core *c, uint32_t slot, int outcome, int reason, int error);
+/* It has more than this step can tell: collect_listed() looks at it in the next. */
+void come_back(struct pvs_core *c, struct proc *p);
 /* Emits STARTED if somebody wants it. */
 void task_announce(struct pvs_core *c, struct task *t, int pid);
 
@@ -184,6 +187,10 @@ void proc_flush(struct pvs_core *c, uint32_t index);
 void proc_free(struct pvs_core *c, uint32_t index);
 /* Makes one-shot workers ahead of need. */
 void proc_spares(struct pvs_core *c);
+/* Idle pool workers above the number wanted leave. */
+void proc_trim(struct pvs_core *c);
+/* It has LINGER_NS to be gone, unless something earlier is due. */
+void proc_linger(struct pvs_core *c, uint32_t index);
 
 /* ---- spawning.c: what is asked of the keeper ---------------------------------------------------- */
 PVS_CHECKED int proc_spawn(struct pvs_core *c, uint32_t index, int kind, uint32_t keeper, uint32_t slot);
@@ -210,7 +217,14 @@ void apply_cancels(struct pvs_core *c);
 void arm_timer(struct pvs_core *c);
 
 /* ---- collect.c: bytes that come back ------------------------------------------------------------ */
-void collect_channel(struct pvs_core *c, uint32_t index);
+/* One read, then what is whole. 1 if anything came. */
+int collect_channel(struct pvs_core *c, uint32_t index);
+/* All that is readable now, as far as there is room to tell of it. */
+void collect_all(struct pvs_core *c, uint32_t index);
+/* Closes its streams; what they have brought stays. */
+void collect_no_more(struct pvs_core *c, uint32_t index);
+/* It broke the protocol. Its task ends when it is dead. */
+void collect_doom(struct pvs_core *c, uint32_t index, int reason);
 void collect_output(struct pvs_core *c, uint32_t index, int err);
 
 /* ---- reports.c: what the keeper says ------------------------------------------------------------ */

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys.h>
 
+#define FLOOD_NS 20000000u
+
 static void note_lateness(struct pvs_core *c, uint64_t due)
 {
     uint64_t late = c->now - due;
@@ -29,9 +31,11 @@ static void begin_stop(struct pvs_core *c, uint32_t index, int outcome, int grac
     struct task *t = task_at(c, proc_front(p));
 
     (void)batch_recall(c, index);
-    if (runs_ahead(p)) { /* the worker is past this task: its reply is there by now */
-        collect_channel(c, index);
-        c->more = 1;
+    if (runs_ahead(p)) { /* the worker is past this task: its reply is there by now, or it lies */
+        uint32_t front = p->first;
+        collect_all(c, index);
+        if (p->first == front && !p->listed)
+            collect_doom(c, index, PVS_R_BAD_FRAME);
         return;
     }
     p->decided = 1;
@@ -78,8 +82,11 @@ static int still_running(struct pvs_core *c, uint32_t index, uint32_t front)
     if (p->state == PROC_THREAD)
         return 1;
     if (p->kind != PVS_EXEC)
-        collect_channel(c, index);
-    return p->state != PROC_FREE && !p->exited && p->first != p->next && p->first == front;
+        collect_all(c, index);
+    if (p->state == PROC_FREE || p->exited || p->first == p->next || p->first != front)
+        return 0;
+    /* this step had no room for all that it said: the next one looks again, but a flood gains no more than that */
+    return !p->listed || c->now > p->deadline + FLOOD_NS;
 }
 
 static void run_deadline(struct pvs_core *c, uint32_t index)
@@ -201,26 +208,39 @@ static void cancel_thread(struct pvs_core *c, struct proc *p)
         return;
     p->outcome = PVS_CANCELLED;
     p->watch = WATCH_GRACE;
-    p->deadline = p->cancel_asked > 1 ? c->now : c->now + spec_of(c, t)->grace_ns;
+    p->deadline = (t->flags & TASK_CANCEL_AGAIN) ? c->now : c->now + spec_of(c, t)->grace_ns;
 }
 
-static void cancel_front(struct pvs_core *c, uint32_t index)
+static int any_cancelled(struct pvs_core *c, const struct proc *p)
+{
+    for (uint32_t i = p->first; i != p->next; i++)
+        if (p->tasks[i % RING] != PVS_NONE && (task_at(c, p->tasks[i % RING])->flags & TASK_CANCEL))
+            return 1;
+    return 0;
+}
+
+/* What is readable wins. Then the front is stopped if it was cancelled; one behind it that is claimed will be the front. */
+static void cancel_running(struct pvs_core *c, uint32_t index)
 {
     struct proc *p = &c->procs[index];
-    int again = p->cancel_asked > 1 || (p->decided && p->outcome == PVS_CANCELLED);
 
-    if (p->state == PROC_THREAD) {
-        cancel_thread(c, p);
+    if (!p->killed)
+        collect_all(c, index);
+    uint32_t slot = proc_front(p);
+    if (p->exited || p->killed || slot == PVS_NONE)
+        return;
+    struct task *t = task_at(c, slot);
+    if (!(t->flags & TASK_CANCEL)) {
+        p->cancel_asked = (uint8_t)any_cancelled(c, p);
         return;
     }
-    if (!still_running(c, index, p->first) || task_at(c, proc_front(p))->id != p->cancel_id || p->killed)
-        return;
-    if (task_at(c, proc_front(p))->state == PVS_ST_OFFERED)
+    if (t->state == PVS_ST_OFFERED)
         proc_watch_front(c, index); /* it has just been claimed */
-    if (p->decided && again)
+    if (!p->decided)
+        begin_stop(c, index, PVS_CANCELLED, !(t->flags & TASK_CANCEL_AGAIN));
+    else if (t->flags & TASK_CANCEL_AGAIN)
         proc_kill(c, index);
-    else if (!p->decided)
-        begin_stop(c, index, PVS_CANCELLED, !again);
+    p->cancel_asked = (uint8_t)(!p->decided && any_cancelled(c, p));
 }
 
 void apply_cancels(struct pvs_core *c)
@@ -229,9 +249,11 @@ void apply_cancels(struct pvs_core *c)
         struct proc *p = &c->procs[i];
         if (!p->cancel_asked)
             continue;
-        if (p->state != PROC_FREE && proc_front(p) != PVS_NONE)
-            cancel_front(c, i);
         p->cancel_asked = 0;
+        if (p->state == PROC_THREAD)
+            cancel_thread(c, p);
+        else if (p->state != PROC_FREE)
+            cancel_running(c, i);
     }
 }
 

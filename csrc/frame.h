@@ -47,13 +47,15 @@ struct keeper_report {
 #define REPLY_MAGIC 0x5250u     /* "PR" */
 #define JOB_LIMITS 1u           /* memory .. ionice count */
 #define JOB_ONE_SHOT 2u         /* the worker leaves after this one */
+#define JOB_AHEAD 4u            /* sent ahead: the worker claims it */
+#define JOB_SURVIVE 8u          /* what it leaves behind lives on */
 
 struct job_frame {
     uint32_t magic, length;
     uint32_t entry, nfds;
     uint64_t id;
     uint64_t timeout_ns;  /* 0 = none */
-    uint64_t started_ns;  /* 0: sent ahead, the worker claims it */
+    uint64_t started_ns;  /* not JOB_AHEAD: when it was dispatched */
     uint64_t memory, cpu, files;
     int32_t nice, ionice;
     uint32_t flags, reserved;

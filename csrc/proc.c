@@ -109,7 +109,6 @@ void proc_advance(struct pvs_core *c, uint32_t index)
     p->tasks[p->first % RING] = PVS_NONE;
     p->decided = p->outcome = p->reason = 0;
     p->signal = 0;
-    p->cancel_asked = 0;
     while (p->first != p->next && p->tasks[p->first % RING] == PVS_NONE)
         p->first++;
     if (p->first == p->next) {
@@ -176,6 +175,33 @@ static void make_room(struct pvs_core *c)
     }
 }
 
+/* More pool workers than are wanted: the idle ones leave now, the others when they are idle. */
+void proc_trim(struct pvs_core *c)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < c->procs_used; i++) {
+        const struct proc *p = &c->procs[i];
+        if (p->state == PROC_FREE || p->kind != PVS_POOL || p->closing || p->exited)
+            continue;
+        if (++kept > c->set.workers && p->state == PROC_LIVE && p->first == p->next && !p->killed) {
+            proc_dismiss(c, i);
+            kept--;
+        }
+    }
+    c->trim = kept > c->set.workers;
+}
+
+void proc_linger(struct pvs_core *c, uint32_t index)
+{
+    struct proc *p = &c->procs[index];
+
+    if (p->deadline && p->deadline <= c->now + LINGER_NS)
+        return;
+    p->watch = WATCH_LINGER;
+    p->deadline = c->now + LINGER_NS;
+}
+
 /* ---- giving a task ------------------------------------------------------------------------------- */
 
 static void append_frame(struct pvs_core *c, uint32_t index, struct task *t, const struct job_frame *f)
@@ -223,7 +249,8 @@ void proc_assign(struct pvs_core *c, uint32_t index, uint32_t slot, int ahead)
     f.nfds = t->fds == PVS_NONE ? 0 : (uint32_t)c->store.fds[t->fds][0];
     f.timeout_ns = s->timeout_ns;
     f.started_ns = ahead ? 0 : c->now;
-    f.flags = p->kind == PVS_FORK ? JOB_ONE_SHOT | JOB_LIMITS : 0;
+    f.flags = ahead ? JOB_AHEAD : p->kind == PVS_FORK ? JOB_ONE_SHOT | JOB_LIMITS : 0;
+    f.flags |= (s->flags & PVS_SURVIVE) ? JOB_SURVIVE : 0;
     f.memory = s->limit_memory, f.cpu = s->limit_cpu, f.files = s->limit_files;
     f.nice = s->nice, f.ionice = s->ionice;
     append_frame(c, index, t, &f);
@@ -266,6 +293,11 @@ static void start_failed(struct pvs_core *c, uint32_t slot, int error)
     task_done(c, slot, PVS_FAILED, PVS_R_SPAWN_FAILED, -error);
 }
 
+static int is_shortage(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS || error == ENOSPC;
+}
+
 int proc_start(struct pvs_core *c, uint32_t slot)
 {
     const struct pvs_spec *s = spec_of(c, task_at(c, slot));
@@ -274,7 +306,7 @@ int proc_start(struct pvs_core *c, uint32_t slot)
     if (s->kind == PVS_THREAD)
         return start_thread(c, slot);
     if (c->keepers[s->keeper].dead || c->keepers[s->keeper].fd < 0)
-        return -EAGAIN;
+        return -ENOTCONN;
     uint32_t index = kind == PVS_EXEC || (s->flags & PVS_SURVIVE) ? PVS_NONE : find_idle(c, kind, s->keeper);
     int fresh = index == PVS_NONE;
     if (fresh)
@@ -285,6 +317,8 @@ int proc_start(struct pvs_core *c, uint32_t slot)
     }
     if (fresh)
         e = proc_spawn(c, index, kind, s->keeper, slot);
+    if (e < 0 && c->places && is_shortage(-e))
+        return -EAGAIN; /* what runs gives back when it ends */
     if (e < 0) {
         start_failed(c, slot, e);
         return 0;
@@ -333,6 +367,19 @@ static void refill(struct pvs_core *c, uint32_t index)
         p->tx_task = PVS_NONE;
 }
 
+/* It is dying, and its end is on the way; one that only stopped to listen is killed. */
+static void proc_deaf(struct pvs_core *c, uint32_t index)
+{
+    struct proc *p = &c->procs[index];
+
+    p->tx_start = p->tx_end = 0;
+    p->tx_task = PVS_NONE;
+    p->doomed = 1;
+    arm_tx(c, index, 0);
+    if (!p->exited && !p->killed)
+        proc_linger(c, index);
+}
+
 void proc_flush(struct pvs_core *c, uint32_t index)
 {
     struct proc *p = &c->procs[index];
@@ -351,10 +398,10 @@ void proc_flush(struct pvs_core *c, uint32_t index)
         long n = channel_send(p->channel, tx + p->tx_start, p->tx_end - p->tx_start, lent ? lent + 1 : NULL,
                               lent ? (uint32_t)lent[0] : 0, MSG_DONTWAIT);
         if (n < 0) {
-            if (n == -EAGAIN)
-                arm_tx(c, index, 1);
+            if (n != -EPIPE && n != -ECONNRESET)
+                arm_tx(c, index, 1); /* no room now, or no memory: again as soon as it can be written to */
             else
-                p->tx_start = p->tx_end = 0, p->tx_task = PVS_NONE; /* it is dying: its end is on the way */
+                proc_deaf(c, index);
             return;
         }
         p->fds_sent = 1;

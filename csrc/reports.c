@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys.h>
 
+#define MOST_ENDS (RING + 3) /* events of one process that ends: its ring, a STARTED, WORKER_DIED */
+
 /* ---- a process is gone --------------------------------------------------------------------------- */
 
 static void set_exit(struct proc *p, int status)
@@ -65,6 +67,12 @@ static void end_front(struct pvs_core *c, uint32_t index)
         queue_unpick(&c->queue, slot);
         return; /* withdrawing it went on to the next */
     }
+    if (t->state == PVS_ST_OFFERED) { /* it was claimed, and that is all we know */
+        t->started_at = entry_of(c, index, p->first)->since;
+        c->stats.started++;
+    }
+    if (t->state != PVS_ST_STARTING)
+        task_announce(c, t, p->pid);
     queue_ended(&c->queue, t->lane);
     struct pvs_event *e = task_end(c, slot, outcome, reason);
     e->error = p->error;
@@ -83,24 +91,6 @@ static void requeue_rest(struct pvs_core *c, uint32_t index)
     (void)batch_recall(c, index);
     while (proc_front(&c->procs[index]) != PVS_NONE)
         end_front(c, index);
-}
-
-static void drain(struct pvs_core *c, uint32_t index)
-{
-    struct proc *p = &c->procs[index];
-
-    if (p->kind == PVS_EXEC) {
-        collect_output(c, index, 0);
-        collect_output(c, index, 1);
-        collect_channel(c, index);
-        return;
-    }
-    for (int i = 0; i < 64 && !p->rx.eof && !p->killed && !p->listed && p->channel >= 0; i++) {
-        uint32_t before = p->rx.length, big = p->big_got;
-        collect_channel(c, index);
-        if (p->rx.length == before && p->big_got == big)
-            break;
-    }
 }
 
 static void tell_worker_died(struct pvs_core *c, const struct proc *p, uint64_t id)
@@ -124,15 +114,16 @@ void proc_ended(struct pvs_core *c, uint32_t index)
     struct proc *p = &c->procs[index];
 
     p->listed = 0;
-    drain(c, index);
+    collect_all(c, index);
     if (p->listed)
         return;
-    if (!has_room(c, RING + 2)) {
-        p->listed = 1;
+    if (!has_room(c, MOST_ENDS)) {
+        come_back(c, p);
         return;
     }
     uint32_t front = proc_front(p);
-    int expected = p->closing || p->answered || p->killed || p->kind != PVS_POOL || p->reason == PVS_R_SPAWN_FAILED;
+    int expected = p->closing || p->answered || p->killed || p->kind != PVS_POOL || p->reason == PVS_R_SPAWN_FAILED ||
+                   (front == PVS_NONE && c->keepers[p->keeper].retired);
     uint64_t id = front == PVS_NONE ? 0 : task_at(c, front)->id;
     if (front != PVS_NONE && never_asked(c, p) && task_at(c, front)->state != PVS_ST_STOPPING) {
         task_at(c, front)->proc = PVS_NONE;
@@ -155,29 +146,35 @@ static void end_without_report(struct pvs_core *c, uint32_t index)
     struct proc *p = &c->procs[index];
 
     p->listed = 0;
-    if (!has_room(c, RING + 2)) {
-        p->listed = 1;
+    if (!has_room(c, MOST_ENDS)) {
+        come_back(c, p);
         return;
     }
     requeue_rest(c, index);
+    collect_no_more(c, index); /* an event points to what it has said up to here */
     p->watch = WATCH_NONE;
     p->deadline = 0;
 }
 
+/* What ends goes first, and then nobody is always the first. */
 void collect_listed(struct pvs_core *c)
 {
     for (uint32_t i = 0; i < c->procs_used; i++) {
-        struct proc *p = &c->procs[i];
+        const struct proc *p = &c->procs[i];
         if (!p->listed || p->state == PROC_FREE)
             continue;
-        if (p->exited) {
+        if (p->exited)
             proc_ended(c, i);
-        } else if (p->lost) {
+        else if (p->lost)
             end_without_report(c, i);
-        } else {
-            p->listed = 0;
-            collect_channel(c, i);
-        }
+    }
+    for (uint32_t i = 0; i < c->procs_used; i++) {
+        uint32_t index = (uint32_t)((i + c->step) % c->procs_used);
+        struct proc *p = &c->procs[index];
+        if (!p->listed || p->state == PROC_FREE || p->exited || p->lost)
+            continue;
+        p->listed = 0;
+        (void)collect_channel(c, index);
     }
 }
 
@@ -284,11 +281,11 @@ static void keeper_gone(struct pvs_core *c, uint32_t keeper)
         if (p->state != PROC_WANTED && !p->reason)
             p->reason = PVS_R_WORKER_DIED;
     }
-    if (k->retired && k->tasks == 0)
-        keeper_release(c, keeper);
-    else if (!k->retired || k->tasks)
+    if (!k->retired || k->tasks)
         emit(c, PVS_EV_KEEPER_DIED, 0)->value = (int32_t)keeper;
     collect_listed(c);
+    if (k->retired && k->tasks == 0)
+        keeper_release(c, keeper);
 }
 
 void collect_keeper(struct pvs_core *c, uint32_t keeper)

@@ -285,19 +285,10 @@ int pvs_set_policy(pvs_core *c, int32_t policy)
 
 int pvs_set_workers(pvs_core *c, uint32_t workers)
 {
-    uint32_t kept = 0;
-
     if (workers > c->set.max_workers)
         return -EINVAL;
     c->set.workers = workers;
-    c->now = sys_now();
-    for (uint32_t i = 0; i < c->procs_used; i++) {
-        const struct proc *p = &c->procs[i];
-        if (p->state != PROC_LIVE || p->kind != PVS_POOL || p->closing)
-            continue;
-        if (++kept > workers && p->first == p->next)
-            proc_dismiss(c, i);
-    }
+    c->trim = 1;
     pvs_wake(c);
     return 0;
 }

@@ -191,6 +191,12 @@ static int read_block(int fd, char *block, size_t length)
     return 0;
 }
 
+#if defined(__SANITIZE_ADDRESS__)
+void __asan_unpoison_memory_region(void const volatile *at, size_t size);
+#else
+#define __asan_unpoison_memory_region(at, size) ((void)0)
+#endif
+
 /* A vfork that can be called from any C: the child has its own stack, and the keeper waits until it has exec'd. */
 static int vfork_and_exec(struct program *p)
 {
@@ -198,6 +204,7 @@ static int vfork_and_exec(struct program *p)
     sigset_t all, old;
 
     sigfillset(&all);
+    __asan_unpoison_memory_region(stack, sizeof(stack)); /* the last child left it without returning */
     (void)sigprocmask(SIG_SETMASK, &all, &old); /* no handler of the keeper's may run in the child */
     int pid = sys_clone(program_child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, p);
     int error = errno;

@@ -110,7 +110,7 @@ static int fill(struct pvs_worker *w, size_t need)
 static int claim(struct pvs_worker *w, struct job_frame *job)
 {
     w->began = sys_now();
-    if (job->started_ns) {
+    if (!(job->flags & JOB_AHEAD)) {
         w->began = job->started_ns;
         return 1;
     }
@@ -176,8 +176,7 @@ static void hand_over(struct pvs_worker *w, struct pvs_job *out)
 
 int pvs_worker_next(pvs_worker *w, struct pvs_job *job)
 {
-    if (!w->busy)
-        close_lent(w);
+    close_lent(w);
     job->nfds = 0;
     if (w->had_one && w->one_shot)
         return 0;
@@ -211,10 +210,13 @@ static void clean_below(void)
     siginfo_t info;
 
     while (sys_waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0) {
-        if (kill_own_children(keep_none, NULL) < 0)
-            return;
-        while (sys_waitpid(-1, NULL, 0) < 0 && errno == EINTR) {
+        long killed = kill_own_children(keep_none, NULL);
+        int flags = killed > 0 ? 0 : WNOHANG; /* without /proc we cannot see it: do not wait for what nobody kills */
+        pid_t pid;
+        while ((pid = sys_waitpid(-1, NULL, flags)) < 0 && errno == EINTR) {
         }
+        if (pid <= 0)
+            return;
     }
 }
 
@@ -277,7 +279,7 @@ static size_t outbox_take(const struct pvs_worker *w, char *to)
 {
     size_t length = w->position - w->flushed, at = w->flushed % OUTBOX_BYTES, first = OUTBOX_BYTES - at;
 
-    if (length == 0)
+    if (!w->page || length == 0)
         return 0;
     if (first > length)
         first = length;
@@ -334,7 +336,8 @@ int pvs_worker_send(pvs_worker *w, int32_t type, const char *body, size_t length
     if (length > UINT32_MAX - OUTBOX_BYTES)
         return -EFBIG;
     if (type == PVS_REPLY_RESULT || type == PVS_REPLY_RAISED) {
-        clean_below();
+        if (!(w->job.flags & JOB_SURVIVE))
+            clean_below();
         w->busy = 0;
     }
     uint64_t now = sys_now(), ran = now - w->began;
