@@ -64,6 +64,13 @@ class Bench:
         assert len(documents) == 1
         return documents[0]
 
+    def one_of(self, scheduler: pvsched.Scheduler, name: str, data: Any = None, **options: Any) -> dict[str, Any]:
+        """Run one task to its end while others go on; return its document."""
+        documents: list[dict[str, Any]] = []
+        scheduler.add_task(pvsched.Task(name, data, **options), documents.append)
+        self.until(scheduler, lambda: documents)
+        return documents[0]
+
     def file_appears(self, scheduler: pvsched.Scheduler, path: Any, size: int = 0) -> str:
         """Run until the file is there with at least that many bytes; return its text."""
         self.until(scheduler, lambda: os.path.exists(path) and os.path.getsize(path) >= size)
