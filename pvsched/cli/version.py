@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import platform
+from importlib import import_module
 
 from pvsched.cli.arguments import options, parser
 from pvsched.cli.output import print_json
 
 
 def versions() -> dict[str, str]:
-    """What a report of a defect needs: ours, Python's, the kernel's."""
+    """What a report of a defect needs: ours, Python's, those of the two libraries, the kernel's."""
     import pvsched
 
     return {
         "pvsched": pvsched.__version__,
-        "core": core(),
+        "core": "built" if version_of("pvsched._core", "ffi") else "missing",
         "python": platform.python_version(),
+        "cffi": version_of("_cffi_backend", "__version__") or "missing",
+        "httptools": version_of("httptools._version", "__version__") or "missing",
         "kernel": platform.release(),
         "machine": platform.machine(),
     }
 
 
-def core() -> str:
+def version_of(module: str, name: str) -> str:
+    """A module's own word, "" where it is not installed: importlib.metadata would cost more than all the rest."""
     try:
-        import pvsched._core
-    except ImportError as problem:
-        return f"missing ({problem})"
-    return "built" if pvsched._core is not None else "missing"
+        return str(getattr(import_module(module), name))
+    except (ImportError, AttributeError):
+        return ""
 
 
 def main(arguments: list[str]) -> int:

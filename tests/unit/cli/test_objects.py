@@ -158,11 +158,21 @@ def test_a_file_that_is_not_there_is_told(daemon: Any, capsys: pytest.CaptureFix
 
 
 def test_verify_names_the_damaged_one(daemon: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    """Every object is read; a wrong hash is named and the status is 1."""
+    """The daemon hashes; what it finds damaged is named, and the status is 1."""
     good = hashlib.sha256(b"good").hexdigest()
     daemon.json("GET", "/objects", [{"sha256": good, "size": "4"}, {"sha256": SHA, "size": "4"}])
-    for sha in (good, SHA):
-        daemon.answers["GET", f"/objects/{sha}"] = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood"
+    daemon.json("POST", f"/objects/{good}/verify", {"sha256": good, "good": True})
+    daemon.json("POST", f"/objects/{SHA}/verify", {"sha256": SHA, "good": False})
     assert main(["objects", "verify", "--json"]) == exits.FAILED
     found = {item["sha256"]: item["good"] for item in json.loads(capsys.readouterr().out)}
     assert found == {good: True, SHA: False}
+
+
+def test_verify_reads_the_bytes_where_the_server_cannot_hash(daemon: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """A real Pantavisor knows no verify: the object is fetched and hashed here."""
+    daemon.json("POST", f"/objects/{SHA}/verify", {"Error": "unknown endpoint"}, "400 Bad Request")
+    ranged(daemon, CONTENT)
+    assert main(["objects", "verify", SHA]) == exits.OK
+    ranged(daemon, b"not it")
+    assert main(["objects", "verify", SHA]) == exits.FAILED
+    assert "DAMAGED" in capsys.readouterr().out
