@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from pvsched.objects.pace import Pace
 
@@ -24,6 +26,20 @@ class Cancelled(Exception):
 
 class ClientLeft(Exception):
     """The client closed before it had sent, or taken, all."""
+
+
+@contextmanager
+def _no_broken_pipe_signal() -> Iterator[None]:
+    """Keeps SIGPIPE from ending the process: sendfile() has no MSG_NOSIGNAL, and workers start with SIG_DFL."""
+    pipe = {signal.SIGPIPE}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, pipe)
+    try:
+        yield
+    finally:
+        # it was raised for this thread, and would be delivered now
+        while signal.sigtimedwait(pipe, 0) is not None:
+            pass
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Client:
@@ -105,7 +121,10 @@ class Client:
         if os.get_blocking(self._fd):
             self._copy_file(fd, start, length)
             return
-        end = start + length
+        with _no_broken_pipe_signal():
+            self._send_file(fd, start, start + length)
+
+    def _send_file(self, fd: int, start: int, end: int) -> None:
         while start < end:
             try:
                 count = os.sendfile(self._fd, fd, start, min(end - start, 1 << 24))

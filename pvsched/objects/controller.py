@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pvsched.errors import PvschedError
 from pvsched.objects.answers import LINE_FULL, PUT_ANSWERS
 from pvsched.objects.index import Index
 from pvsched.objects.lines import Lines
@@ -97,12 +98,19 @@ class Objects:
             self._directory = -1
 
     def start(self, ready: Callable[[], None] = lambda: None) -> None:
-        """Scans the store; `ready` is called when the index is there. May be called again after a scan that failed."""
+        """Scans the store; `ready` is called at the end of the scan: `self.ready` says whether the index is there.
+
+        May be called again after a scan that failed.
+        """
         self._waiting.append(ready)
-        if not self._scanning:
-            self._scanning = True
-            data = {"boot": f"{self._boot:08x}"}
+        if self._scanning:
+            return
+        data = {"boot": f"{self._boot:08x}"}
+        self._scanning = True
+        try:
             self.submit("object_scan", data, self._scanned, lane=QUICK_LANE, priority=0, result_limit=SCAN_LIMIT)
+        except PvschedError as error:
+            self._scanned({"outcome": error.code})
 
     def listing(self) -> list[ObjectInfo]:
         """The objects by name, from the index."""

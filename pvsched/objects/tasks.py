@@ -39,6 +39,7 @@ class Context(Protocol):
     @property
     def fds(self) -> Mapping[str, int]: ...
     def cancelled(self) -> bool: ...
+    def progress(self, fraction: float, message: str = "") -> None: ...
 
 
 def client_of(data: Mapping[str, Any], context: Context) -> Client:
@@ -60,7 +61,7 @@ def store_object(data: Json, context: Context) -> Json:
         return {"result": "bad-name", "reusable": False}
     with client_of(data, context) as client:
         body = body_of(client, data["kind"], data["length"])
-        upload = Upload(Store(context.fds["store"]), client, body, data)
+        upload = Upload(Store(context.fds["store"]), client, body, data, context.progress)
         answer = stored(upload)
         return {**answer, "reusable": body.finished, "quarantined": upload.quarantined}
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from time import monotonic
 from typing import Any
 
 from pvsched.objects.body import Body, drain
@@ -32,10 +33,17 @@ class Refused(Exception):
 
 
 class Upload:
-    """One upload of the object `data["sha256"]`; `data` as `controller.Objects` makes it. Workers only."""
+    """One upload of the object `data["sha256"]`; `data` as `controller.Objects` makes it. Workers only.
 
-    def __init__(self, store: Store, client: Client, body: Body, data: Mapping[str, Any]) -> None:
+    `progress` hears the part that is stored, 0 to 1, now and then.
+    """
+
+    def __init__(
+        self, store: Store, client: Client, body: Body, data: Mapping[str, Any], progress: Callable[[float], None]
+    ) -> None:
         self._store = store
+        self._progress = progress
+        self._told = monotonic()
         self._client = client
         self._body = body
         self._sha: str = data["sha256"]
@@ -141,6 +149,7 @@ class Upload:
             if size - checked >= CHECKPOINT:
                 self._between(fd, checked, size - checked)
                 checked = size
+                self._tell(size)
         if digest.hexdigest() != self._sha:
             raise Refused("bad-hash")
         return size
@@ -159,6 +168,13 @@ class Upload:
         # Lets Linux begin to write these pages (dirty ones are not dropped): the fsync at the end finds a quarter of
         # the work, and a small board never holds a whole object in dirty memory.
         os.posix_fadvise(fd, start, length, os.POSIX_FADV_DONTNEED)
+
+    def _tell(self, size: int) -> None:
+        # at most once a second: each word of ours wakes the main loop
+        now = monotonic()
+        if self._length and now - self._told >= 1:
+            self._told = now
+            self._progress(size / self._length)
 
 
 def write_all(fd: int, data: memoryview) -> None:

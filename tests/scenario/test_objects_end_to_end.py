@@ -163,6 +163,8 @@ def test_a_download_that_is_left_disturbs_nobody(daemon: DaemonProcess) -> None:
             end.sendall(head("GET", sha))
     assert daemon.ask("GET", f"/objects/{sha}").body == BIG
     until(lambda: daemon.get("/tasks")["running"] == [])
+    outcomes = {task["outcome"] for task in daemon.get("/tasks")["ended"] if task["type"] == "object_get"}
+    assert outcomes <= {"succeeded", "cancelled"}, "no worker died of it"
 
 
 def test_many_writers_of_one_name_at_once(daemon: DaemonProcess) -> None:
@@ -231,7 +233,7 @@ def test_a_killed_daemon_loses_nothing_that_it_acknowledged(make_daemon: MakeDae
 
 def test_rot_is_found_on_request_and_at_start(make_daemon: MakeDaemon) -> None:
     """POST .../verify puts a rotten object out of sight, and so does the check at start; a PUT repairs it."""
-    daemon = make_daemon(config="[objects]\nverify_at_start = true\n").start()
+    daemon = make_daemon().start()
     sha = put(daemon, SMALL)
     (store_of(daemon) / sha).write_bytes(SMALL[:-1] + b"x")
     assert daemon.ask("POST", f"/objects/{sha}/verify").document == {"sha256": sha, "good": False}

@@ -29,8 +29,13 @@ class FakeContext:
         self.fds = fds
         self.is_cancelled: Callable[[], bool] = lambda: False
 
+        self.heard: list[float] = []
+
     def cancelled(self) -> bool:
         return self.is_cancelled()
+
+    def progress(self, fraction: float, message: str = "") -> None:
+        self.heard.append(fraction)
 
 
 @contextmanager

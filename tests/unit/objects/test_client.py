@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -110,6 +111,29 @@ def test_a_client_that_closes_has_left(pair: tuple[socket.socket, socket.socket]
             with pytest.raises(ClientLeft):
                 attempt()
     os.close(fd)
+
+
+def test_no_signal_ends_a_worker_whose_client_has_left(
+    pair: tuple[socket.socket, socket.socket], tmp_path: Path
+) -> None:
+    """Workers start with the default action of SIGPIPE, which is death; sendfile() cannot be told not to raise it."""
+    peer, lent = pair
+    lent.setblocking(False)
+    peer.close()
+    path = tmp_path / "file"
+    path.write_bytes(CONTENT)
+    child = os.fork()
+    if child == 0:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            with client(lent) as left:
+                left.send_file(fd, 0, 10)
+        except ClientLeft:
+            os._exit(7 if signal.SIGPIPE not in signal.pthread_sigmask(signal.SIG_BLOCK, ()) else 8)
+        finally:
+            os._exit(9)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 
 
 def test_looking_takes_nothing(pair: tuple[socket.socket, socket.socket]) -> None:

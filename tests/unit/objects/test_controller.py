@@ -151,6 +151,22 @@ def test_the_scan_finds_what_is_there_and_removes_what_a_crash_left(bench: Bench
     assert files(bench.directory) == {SHA: CONTENT}
 
 
+def test_a_scan_that_fails_is_told_and_can_be_tried_again(bench: Bench) -> None:
+    """Whoever waits hears that there is no index yet; the next attempt makes one."""
+    asked: list[bool] = []
+    bench.objects.apply(bench.objects.settings._replace(transfer_timeout=1e-9))
+    bench.objects.start(lambda: asked.append(bench.objects.ready))
+    bench.idle()
+    assert (asked, bench.told[0][0]) == ([False], "objects-failed")
+    bench.objects.apply(bench.objects.settings._replace(transfer_timeout=60.0))
+    bench.objects.start(lambda: asked.append(bench.objects.ready))
+    bench.idle()
+    assert asked == [False, True]
+    bench.scheduler.close()
+    bench.objects.start(lambda: asked.append(True))
+    assert asked == [False, True, True]
+
+
 def test_a_client_that_leaves_cancels_its_upload_and_nothing_is_left(bench: Bench) -> None:
     """In the middle of a body: the worker puts the stage away, and is free."""
     transfer, answers, _ = bench.put(SHA, CONTENT[:1000], len(CONTENT))

@@ -154,6 +154,22 @@ def test_space_is_looked_at_again_on_the_way(store: Path, monkeypatch: pytest.Mo
     assert files(store) == {}
 
 
+def test_progress_is_told_now_and_then(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At most once a second, as a part of the whole; nothing where the length is not known."""
+    now = iter([0.0, 0.5, 1.0, 1.5, 2.0])
+    monkeypatch.setattr(upload, "CHECKPOINT", 1)
+    monkeypatch.setattr(upload, "BUFFER", 256 * 1024)
+    monkeypatch.setattr(upload, "monotonic", lambda: next(now))
+    content = os.urandom(4 * 256 * 1024)
+    context = FakeContext()
+    put(store, content, put_data(sha_of(content), len(content)), context=context)
+    assert context.heard == [0.5, 1.0]
+    now = iter([0.0, *range(1, 10)])
+    silent = FakeContext()
+    put(store, chunked(CONTENT), put_data(SHA, None), context=silent)
+    assert silent.heard == []
+
+
 def test_a_drain_is_bounded(store: Path) -> None:
     """A body that would never end does not keep a worker."""
     result, _, _ = put(store, CONTENT, put_data(SHA, len(CONTENT), max_size=10, drain_limit=1000))
