@@ -19,6 +19,7 @@
 #define TASK_CANCEL_AGAIN 0x80u
 #define TX_BYTES 8192u        /* jobs below this go out in one piece */
 #define PVS_MIN_EVENTS 64u    /* a process that ends may end a whole ring of tasks in one go */
+#define EXITED_UNSEEN 2
 #define LOST_NS 5000000000u   /* a killed process that the kernel does not let die */
 #define LINGER_NS 1000000000u /* a worker that has answered must ask for more, or exit, within this */
 
@@ -82,7 +83,7 @@ struct proc {
     uint8_t killed;                 /* SIGKILL was sent or asked for */
     uint8_t want_term, want_kill;   /* requests that the keeper has not taken yet */
     uint8_t term_sent;              /* SIGTERM not acknowledged: a late one must not hit the next task */
-    uint8_t exited;                 /* the keeper reported its end, or is gone itself */
+    uint8_t exited;                 /* 1: the keeper reported its end; EXITED_UNSEEN: the keeper is gone itself */
     uint8_t listed;                 /* has bytes or an end that the last step had no room for */
     uint8_t answered;               /* a one-shot that has had its task */
     uint8_t doomed;                 /* broke the protocol: no further task */

@@ -13,7 +13,7 @@
 /* ---- supervisor -> keeper: SOCK_SEQPACKET, one struct a message, descriptors alongside --------- */
 
 enum keeper_op {
-    KEEPER_HELLO = 1, /* proc = number of process slots; descriptor: the shared page */
+    KEEPER_HELLO = 1, /* proc = number of process slots; descriptors: the shared page, the supervisor's pidfd if it has one */
     KEEPER_SPAWN = 2, /* descriptors: channel; for EXEC channel, stdin, stdout, stderr, exec block, lent ones */
     KEEPER_TERM = 3,  /* SIGTERM to the whole tree; answered with REPORT_SIGNALLED */
     KEEPER_KILL = 4   /* SIGKILL to the leader; the tree follows when it is dead */
@@ -22,6 +22,7 @@ enum keeper_op {
 struct keeper_request {
     uint32_t op, proc, gen, kind;
     uint32_t flags, exec_bytes;
+    uint32_t nfds, reserved;  /* how many descriptors come with it */
     int32_t nice, ionice;
     uint64_t memory, cpu, files;
 };

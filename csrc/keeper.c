@@ -13,7 +13,8 @@
 #include <string.h>
 #include <sys.h>
 
-#define MOST_SURVIVORS 256
+#define MOST_SURVIVORS 1024
+#define MOST_STRANGERS 512 /* looked at in one go; those beyond come in the next */
 
 /* FREE -> ALIVE (spawned) -> DEAD (a zombie that still holds its pid and group while its tree is ended) -> FREE */
 enum leader_state { LEADER_FREE = 0, LEADER_ALIVE, LEADER_DEAD };
@@ -26,18 +27,33 @@ struct leader {
 
 struct keeper {
     int fd, signals;
+    int supervisor; /* its pidfd, or -1: tells of its death even while a child of it holds its end of the channel */
     struct leader *leaders;
     uint32_t count;
     struct shared_proc *page;
     const struct pvs_hooks *hooks;
-    pid_t survivors[MOST_SURVIVORS]; /* left behind by tasks that asked for it */
+    pid_t *seen; /* children, as last listed */
+    size_t seen_room;
+    pid_t survivors[MOST_SURVIVORS]; /* left behind by tasks that asked for it, or killed and held by the kernel */
     uint32_t survivor_count;
     uint64_t swept_since; /* since when unknown children refuse to be gone; 0 = none left */
 };
 
+static int is_passing(int error)
+{
+    return error == -ENOMEM || error == -ENOBUFS || error == -EAGAIN || error == -EINTR || error == -EMFILE ||
+           error == -ENFILE || error == -ETOOMANYREFS;
+}
+
+/* A report that is lost is a task that never ends: a shortage is waited for, if need be without the descriptor. */
 static int report(const struct keeper *k, struct keeper_report r, int fd)
 {
     long n = channel_send(k->fd, &r, sizeof(r), &fd, fd >= 0, 0);
+
+    while (is_passing((int)n)) {
+        (void)sys_poll(NULL, 0, 1);
+        n = channel_send(k->fd, &r, sizeof(r), NULL, 0, 0);
+    }
     return n < 0 ? (int)n : 0;
 }
 
@@ -65,15 +81,38 @@ static int is_known(void *arg, pid_t pid)
     return 0;
 }
 
+static void remember(struct keeper *k, pid_t pid)
+{
+    if (k->survivor_count < MOST_SURVIVORS)
+        k->survivors[k->survivor_count++] = pid;
+}
+
+/* In the session of a task that has ended and did not ask to survive. */
+static int is_of_the_dead(const struct keeper *k, pid_t pid)
+{
+    pid_t session = getsid(pid);
+
+    for (uint32_t i = 0; i < k->count; i++)
+        if (k->leaders[i].state == LEADER_DEAD && !k->leaders[i].survive && k->leaders[i].pid == session)
+            return 1;
+    return 0;
+}
+
+static size_t list_children(struct keeper *k)
+{
+    long n = k->seen ? kill_children(getpid(), k->seen, k->seen_room) : 0;
+
+    return n < 0 ? 0 : (size_t)n;
+}
+
 /* What a surviving task leaves has just become our child. Remembered, so that no sweep takes it. */
 static void adopt_survivors(struct keeper *k)
 {
-    pid_t pids[MOST_SURVIVORS];
-    long n = kill_children(getpid(), pids, MOST_SURVIVORS);
+    size_t n = list_children(k);
 
-    for (long i = 0; i < n && i < MOST_SURVIVORS; i++)
-        if (!is_known(k, pids[i]) && k->survivor_count < MOST_SURVIVORS)
-            k->survivors[k->survivor_count++] = pids[i];
+    for (size_t i = 0; i < n && i < k->seen_room; i++)
+        if (!is_known(k, k->seen[i]) && !is_of_the_dead(k, k->seen[i]))
+            remember(k, k->seen[i]);
 }
 
 static void reap_survivors(struct keeper *k)
@@ -86,44 +125,76 @@ static void reap_survivors(struct keeper *k)
     }
 }
 
-/* Marks leaders that have died, without reaping: a zombie's pid and group cannot be reused while we signal. */
-static int mark_dead(struct keeper *k)
+/* Without reaping: a zombie's pid and group cannot be reused while we signal. 1 dead; -1 dead, and reaped by another. */
+static int has_died(const struct leader *l)
 {
-    int found = 0;
+    siginfo_t info = {0};
+
+    if (sys_waitid(P_PID, (id_t)l->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+        return errno == ECHILD ? -1 : 0;
+    return info.si_pid == l->pid;
+}
+
+static void mark_dead(struct keeper *k)
+{
+    int adopt = 0;
 
     for (uint32_t i = 0; i < k->count; i++) {
         struct leader *l = &k->leaders[i];
-        siginfo_t info = {0};
-        if (l->state != LEADER_ALIVE || sys_waitid(P_PID, (id_t)l->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
-            continue;
-        if (info.si_pid != l->pid)
+        int died = l->state == LEADER_ALIVE ? has_died(l) : 0;
+        if (!died)
             continue;
         if (l->survive)
-            adopt_survivors(k);
-        else
+            adopt = 1;
+        else if (died > 0)
             (void)sys_kill(-l->pid, SIGKILL);
         l->state = LEADER_DEAD;
-        found = 1;
     }
-    return found;
+    if (adopt)
+        adopt_survivors(k);
+}
+
+static int survivor_died(const struct keeper *k)
+{
+    for (uint32_t i = 0; i < k->count; i++)
+        if (k->leaders[i].state == LEADER_ALIVE && k->leaders[i].survive && has_died(&k->leaders[i]))
+            return 1;
+    return 0;
 }
 
 /* Kills and reaps children that are nobody's. 1 if none is left. */
 static int sweep(struct keeper *k)
 {
     for (int round = 0; round < 4; round++) {
-        pid_t pids[64];
-        long n = kill_children(getpid(), pids, 64), left = 0;
-        for (long i = 0; i < n && i < 64; i++) {
-            if (is_known(k, pids[i]))
+        size_t n = list_children(k), left = n > k->seen_room ? n - k->seen_room : 0;
+        pid_t *list = k->seen;
+        for (size_t i = 0; i < n && i < k->seen_room; i++) {
+            if (is_known(k, list[i]))
                 continue;
-            (void)sys_kill(pids[i], SIGKILL);
-            left += sys_waitpid(pids[i], NULL, WNOHANG) == 0;
+            /* it may be what a surviving task left that died after mark_dead(), but before the list was made */
+            if (survivor_died(k)) {
+                mark_dead(k);
+                left++;
+                break;
+            }
+            (void)sys_kill(list[i], SIGKILL);
+            left += sys_waitpid(list[i], NULL, WNOHANG) == 0;
         }
-        if (n < 0 || (left == 0 && n < 64))
+        if (left == 0)
             return 1;
     }
     return 0;
+}
+
+/* Killed, but the kernel does not let them go: they shall not hold up every later report. */
+static void leave_stuck(struct keeper *k)
+{
+    size_t n = list_children(k);
+
+    for (size_t i = 0; i < n && i < k->seen_room; i++)
+        if (!is_known(k, k->seen[i]))
+            remember(k, k->seen[i]);
+    k->swept_since = 0;
 }
 
 static void report_dead(struct keeper *k)
@@ -133,8 +204,10 @@ static void report_dead(struct keeper *k)
         int status = 0, error = 0;
         if (l->state != LEADER_DEAD)
             continue;
-        if (sys_waitpid(l->pid, &status, 0) != l->pid)
-            error = errno;
+        while (sys_waitpid(l->pid, &status, 0) != l->pid && (error = errno) == EINTR) {
+        }
+        if (error == EINTR)
+            error = 0;
         l->state = LEADER_FREE;
         (void)report(k, (struct keeper_report){REPORT_EXITED, i, l->gen, l->pid, error, status}, -1);
     }
@@ -143,32 +216,38 @@ static void report_dead(struct keeper *k)
 /* See the death, finish the tree, and only then reap and report. A child stuck in the kernel delays this by 1 s at most. */
 static void bury(struct keeper *k)
 {
-    uint64_t now = sys_now();
-
     reap_survivors(k);
-    if (!mark_dead(k) && !k->swept_since && sweep(k))
-        return;
-    if (!sweep(k)) {
+    mark_dead(k);
+    if (sweep(k)) {
+        k->swept_since = 0;
+    } else {
+        uint64_t now = sys_now();
         if (!k->swept_since)
             k->swept_since = now;
         if (now - k->swept_since < 1000000000u)
             return;
+        leave_stuck(k);
     }
-    k->swept_since = 0;
     report_dead(k);
 }
 
 /* ---- requests ----------------------------------------------------------------------------------- */
 
-static int hello(struct keeper *k, const struct keeper_request *q, const int *fds, uint32_t nfds)
+static int hello(struct keeper *k, const struct keeper_request *q, int *fds, uint32_t nfds)
 {
     size_t bytes = sizeof(struct shared_proc) * q->proc;
 
-    if (k->leaders || nfds != 1 || q->proc == 0 || q->proc > 65536)
+    if (k->leaders || nfds < 1 || nfds > 2 || q->proc == 0 || q->proc > 65536)
         return -EPROTO;
+    k->seen_room = q->proc + MOST_SURVIVORS + MOST_STRANGERS;
+    k->seen = sys_malloc(sizeof(pid_t) * k->seen_room);
     k->leaders = sys_malloc(sizeof(struct leader) * q->proc);
-    if (!k->leaders)
+    if (!k->leaders || !k->seen)
         return -ENOMEM;
+    if (nfds == 2) {
+        k->supervisor = fds[1];
+        fds[1] = -1; /* kept */
+    }
     memset(k->leaders, 0, sizeof(struct leader) * q->proc);
     void *page = sys_mmap(bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fds[0]);
     if (page == MAP_FAILED)
@@ -191,10 +270,12 @@ static void enlist(struct keeper *k, const struct keeper_request *q, pid_t pid)
 /* 1: this is the new worker. */
 static int spawn(struct keeper *k, const struct keeper_request *q, const int *fds, uint32_t nfds, pvs_worker **worker)
 {
-    struct spawn_failure failure = {EPROTO, 0};
+    struct spawn_failure failure = {EMFILE, 0}; /* some descriptors found no room here */
     int pid = -1;
 
-    if (q->kind == PVS_EXEC) {
+    if (nfds != q->nfds) {
+        pid = -1;
+    } else if (q->kind == PVS_EXEC) {
         pid = spawn_program(q, fds, nfds, &failure);
     } else if (nfds == 1) {
         pid = spawn_worker(k->hooks, fds[0], (q->flags & PVS_SURVIVE) != 0);
@@ -235,10 +316,12 @@ static int serve(struct keeper *k, pvs_worker **worker)
     uint32_t nfds = CHANNEL_MAX_FDS;
     long n = channel_recv(k->fd, &q, sizeof(q), fds, &nfds, MSG_DONTWAIT);
 
-    if (n == -EAGAIN || n == -EINTR)
+    if (is_passing((int)n))
         return 0;
-    if (n != (long)sizeof(q))
+    if (n != (long)sizeof(q)) {
+        channel_close_all(fds, nfds);
         return n < 0 ? (int)n : -EPIPE;
+    }
     if (q.op == KEEPER_HELLO)
         e = hello(k, &q, fds, nfds);
     else if (!k->leaders || q.proc >= k->count)
@@ -288,8 +371,13 @@ static void end_all(struct keeper *k)
 
 static int prepare(struct keeper *k)
 {
+    static const int not_for_us[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGALRM, SIGUSR1, SIGUSR2};
     sigset_t child;
 
+    /* it leaves when its supervisor does, and not because a terminal or an init speaks to all at once */
+    for (size_t i = 0; i < sizeof(not_for_us) / sizeof(not_for_us[0]); i++)
+        (void)signal(not_for_us[i], SIG_IGN);
+    (void)signal(SIGCHLD, SIG_DFL); /* where a host ignores it, no child would leave a status */
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
     if (sigprocmask(SIG_SETMASK, &child, NULL) < 0)
@@ -304,34 +392,47 @@ static int prepare(struct keeper *k)
 
 static void dispose(struct keeper *k)
 {
-    if (k->signals >= 0)
-        (void)sys_close(k->signals);
+    channel_close_all((int[]){k->signals, k->supervisor}, 2);
     free(k->leaders);
+    free(k->seen);
+}
+
+/* One turn of its loop: what serve() says. */
+static int turn(struct keeper *k, pvs_worker **worker)
+{
+    struct pollfd p[3] = {{k->fd, POLLIN, 0}, {k->signals, POLLIN, 0}, {k->supervisor, POLLIN, 0}};
+
+    if (sys_poll(p, 3, k->swept_since ? 20 : -1) < 0) {
+        if (!is_passing(-errno))
+            return -errno;
+        if (errno != EINTR)
+            (void)usleep(1000);
+        return 0;
+    }
+    if (p[1].revents) {
+        struct signalfd_siginfo info;
+        (void)sys_read(k->signals, &info, sizeof(info));
+    }
+    if (p[1].revents || k->swept_since)
+        bury(k);
+    if (p[2].revents)
+        return -EPIPE;
+    return p[0].revents ? serve(k, worker) : 0;
 }
 
 int pvs_keeper_main(int fd, const struct pvs_hooks *hooks, pvs_worker **worker)
 {
-    struct keeper k = {.fd = fd, .signals = -1, .hooks = hooks};
+    struct keeper k = {.fd = fd, .signals = -1, .supervisor = -1, .hooks = hooks};
     int e = prepare(&k);
 
-    while (e == 0) {
-        struct pollfd p[2] = {{fd, POLLIN, 0}, {k.signals, POLLIN, 0}};
-        if (sys_poll(p, 2, k.swept_since ? 20 : -1) < 0 && errno != EINTR)
-            break;
-        if (p[1].revents) {
-            struct signalfd_siginfo info;
-            (void)sys_read(k.signals, &info, sizeof(info));
-        }
-        if (p[1].revents || k.swept_since)
-            bury(&k);
-        if (p[0].revents)
-            e = serve(&k, worker);
-    }
+    while (e == 0)
+        e = turn(&k, worker);
     if (e == 1) {
         free(k.leaders); /* spawn_worker closed the descriptors */
+        free(k.seen);
         return 1;
     }
     end_all(&k);
     dispose(&k);
-    return e == -EPIPE || e == -ECONNRESET || e == 0 ? 0 : e;
+    return e == -EPIPE || e == -ECONNRESET ? 0 : e;
 }

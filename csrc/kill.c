@@ -100,6 +100,8 @@ static void signal_pinned(pid_t pid, pid_t parent, int sig)
 {
     int pidfd = sys_pidfd_open(pid);
 
+    if (pidfd < 0 && errno == ESRCH)
+        return;
     if (parent_of(pid) == parent) {
         if (pidfd >= 0)
             (void)sys_pidfd_kill(pidfd, sig);

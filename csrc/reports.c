@@ -109,11 +109,23 @@ static int never_asked(const struct pvs_core *c, const struct proc *p)
     return p->state == PROC_WANTED && !p->reason && c->keepers[p->keeper].dead;
 }
 
+/* It was killed, and no keeper is left that sees it dead: its part of the shared page is not another's before that. */
+static int still_dies(const struct pvs_core *c, const struct proc *p)
+{
+    struct pollfd f = {p->pidfd, POLLIN, 0};
+
+    return p->exited == EXITED_UNSEEN && p->pidfd >= 0 && c->now < p->deadline && sys_poll(&f, 1, 0) == 0;
+}
+
 void proc_ended(struct pvs_core *c, uint32_t index)
 {
     struct proc *p = &c->procs[index];
 
     p->listed = 0;
+    if (still_dies(c, p)) {
+        come_back(c, p);
+        return;
+    }
     collect_all(c, index);
     if (p->listed)
         return;
@@ -276,7 +288,8 @@ static void keeper_gone(struct pvs_core *c, uint32_t keeper)
             continue;
         if (p->pidfd >= 0)
             (void)sys_pidfd_kill(p->pidfd, SIGKILL);
-        p->exited = 1;
+        p->exited = EXITED_UNSEEN;
+        p->deadline = c->now + LOST_NS;
         p->listed = 1; /* ended by collect_listed(), after what is readable now */
         if (p->state != PROC_WANTED && !p->reason)
             p->reason = PVS_R_WORKER_DIED;

@@ -217,8 +217,11 @@ static int link_keeper(struct pvs_core *c, uint32_t keeper, int fd)
 {
     struct keeper_link *k = &c->keepers[keeper];
     struct keeper_request q = {.op = KEEPER_HELLO, .proc = c->proc_count};
-    long n = channel_send(fd, &q, sizeof(q), &c->page_fd, 1, MSG_DONTWAIT);
+    int with[2] = {c->page_fd, sys_pidfd_open(getpid())};
 
+    q.nfds = with[1] < 0 ? 1 : 2;
+    long n = channel_send(fd, &q, sizeof(q), with, q.nfds, MSG_DONTWAIT);
+    channel_close_all(with + 1, 1);
     if (n < 0)
         return (int)n;
     int e = watch_fd(c, fd, EPOLLIN, TAG(TAG_KEEPER, keeper));

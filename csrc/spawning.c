@@ -130,6 +130,7 @@ static int send_spawn(struct pvs_core *c, uint32_t index)
             }
         }
     }
+    q.nfds = nfds;
     long n = channel_send(c->keepers[p->keeper].fd, &q, sizeof(q), fds, nfds, MSG_DONTWAIT);
     if (n < 0)
         return (int)n;
@@ -185,7 +186,7 @@ static void spawn_refused(struct pvs_core *c, uint32_t index, int error)
 void proc_ask_keeper(struct pvs_core *c, uint32_t keeper)
 {
     struct keeper_link *k = &c->keepers[keeper];
-    int e = 0;
+    int e = 0, short_of = 0;
 
     if (k->fd < 0 || k->dead)
         return;
@@ -194,10 +195,13 @@ void proc_ask_keeper(struct pvs_core *c, uint32_t keeper)
         if (p->state == PROC_FREE || p->state == PROC_THREAD || p->keeper != keeper || p->exited)
             continue;
         e = ask_one(c, i);
-        if (e < 0 && e != -EAGAIN && e != -EPIPE && e != -ECONNRESET && p->state == PROC_WANTED)
+        if (e == 0 || e == -EAGAIN || e == -EPIPE || e == -ECONNRESET)
+            continue;
+        if (p->state == PROC_WANTED)
             spawn_refused(c, i, -e);
+        short_of |= p->want_term || p->want_kill; /* a signal is asked for again and again */
     }
-    int want = e == -EAGAIN;
+    int want = e == -EAGAIN || short_of;
     if (want != k->armed) {
         k->armed = (uint8_t)want;
         rewatch_fd(c, k->fd, want ? EPOLLIN | EPOLLOUT : EPOLLIN, TAG(TAG_KEEPER, keeper));
