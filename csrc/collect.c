@@ -231,7 +231,7 @@ static int room_for(struct pvs_core *c, const struct reply_frame *f, uint32_t *n
 {
     if (!is_note(f))
         return has_room(c, 4);
-    return ++*notes <= c->out.max / 8 && has_room(c, 4 + c->out.max / 2);
+    return ++*notes <= c->out.max / 8 && c->out.count + 4 <= c->out.max / 2 && has_room(c, 4);
 }
 
 /* Whole frames in rx become events. */
