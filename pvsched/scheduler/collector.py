@@ -223,7 +223,7 @@ class Collector:
         record = self._live.get(event.id)
         if record is None:
             return
-        if self._hub.active:
+        if event.kind == 0 and self._hub.active:  # the core announces threads as it does workers
             self._hub.emit("started", event.id, {"type": record[0].name, "worker": None})
         self._local.start(event.id, record[0], event.kind == 1, event.started_ns)
 
