@@ -88,6 +88,24 @@ def test_a_bad_object_is_repaired(store: Path, damage: str) -> None:
     assert not path.is_symlink()
 
 
+def test_an_object_that_cannot_be_read_is_repaired_by_a_put_and_left_by_verify(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """EIO in the middle: as good as rotten for one who brings the content, and only reported by one who does not."""
+
+    def failing(*_: Any) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    (store / SHA).write_bytes(CONTENT)
+    monkeypatch.setattr(os, "preadv", failing)
+    with opened(store) as fd:
+        found = tasks.verify_object({"sha256": SHA}, FakeContext(store=fd))
+    assert (found["result"], list(files(store))) == ("unreadable", [SHA])
+    result, _, _ = put(store, CONTENT, put_data(SHA, len(CONTENT)))
+    assert (result["result"], result["quarantined"]) == ("stored", True)
+    assert files(store) == {SHA: CONTENT}
+
+
 def test_a_repair_that_fails_leaves_the_bad_object_in_quarantine(store: Path) -> None:
     """From the moment it is known to be rotten it is not served again."""
     (store / SHA).write_bytes(b"rotten")
