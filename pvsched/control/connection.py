@@ -173,7 +173,7 @@ class Connection:
     def _dispatch(self, request: Request) -> None:
         service = self._service
         self._request = request
-        self._keep = request.keep_alive and not service.closing
+        self._keep = request.keep_alive
         self._reply = reply = Reply(self)
         self._owed = True
         self._unread = request.body.kind != "none" and request.body.length != 0
@@ -310,6 +310,8 @@ class Connection:
         request = self._request
         assert request is not None
         self._owed = False
+        if self._service.closing:
+            self._keep = False
         if self._unread:
             self._keep = False
             self._linger = self._service.limits.linger
@@ -342,7 +344,7 @@ class Connection:
         self._loop.unwatch_hangup(self.fd)
         self._owed = False
         self._service.count(200)
-        if reusable and self._keep and not self._going:
+        if reusable and self._keep and not self._going and not self._service.closing:
             self._begin_idle()
         else:
             self.close()

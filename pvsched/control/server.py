@@ -102,10 +102,14 @@ class Server:
                 self._listeners[sock] = True
 
     def _accept(self, listener: socket.socket) -> None:
-        for _ in range(_ACCEPTS_A_TURN):
-            if not self._make_room():
-                self._pause()  # _freed() resumes
-                return
+        for turn in range(_ACCEPTS_A_TURN):
+            if len(self._service.connections) >= self.limits.connections:
+                # Only the first time round it is sure that somebody waits: nobody is put out for nobody.
+                if turn > 0:
+                    return
+                if not self._evict():
+                    self._pause()  # _freed() resumes
+                    return
             try:
                 sock, _address = listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -127,9 +131,6 @@ class Server:
         if not self._evict():
             self._pause()
             self._retry = self._loop.call_later(_RETRY_SECONDS, self._resume)
-
-    def _make_room(self) -> bool:
-        return len(self._service.connections) < self.limits.connections or self._evict()
 
     def _evict(self) -> bool:
         """Close the connection that has been idle longest; False if none is."""

@@ -17,7 +17,7 @@ class Client:
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(PATIENCE)
         self.sock.connect(path)
-        self._data = b""
+        self._data = bytearray()
 
     def __enter__(self) -> Client:
         return self
@@ -44,15 +44,16 @@ class Client:
         while not self._whole():
             self._more()
         length = self._length()
-        found = next(answers(self._data[:length]))
-        self._data = self._data[length:]
+        found = next(answers(bytes(self._data[:length])))
+        del self._data[:length]
         return found
 
     def to_end(self) -> bytes:
         """Everything until the server closes."""
         while self._receive():
             pass
-        data, self._data = self._data, b""
+        data = bytes(self._data)
+        self._data.clear()
         return data
 
     def still_open(self) -> bool:
@@ -73,7 +74,7 @@ class Client:
 
     def _more(self) -> None:
         if not self._receive():
-            raise EOFError(self._data)
+            raise EOFError(bytes(self._data))
 
     def _whole(self) -> bool:
         return self._length() > 0
@@ -84,11 +85,11 @@ class Client:
             end = self._data.find(b"\r\n\r\n")
             if end < 0:
                 return 0
-            self._data = self._data[end + 4 :]
-        end = self._data.find(b"\r\n\r\n")
+            del self._data[: end + 4]
+        end = self._data.find(b"\r\n\r\n", 0, 1 << 16)
         if end < 0:
             return 0
-        for line in self._data[:end].lower().split(b"\r\n"):
+        for line in bytes(self._data[:end]).lower().split(b"\r\n"):
             if line.startswith(b"content-length:"):
                 whole = end + 4 + int(line.partition(b":")[2])
                 return whole if len(self._data) >= whole else 0
