@@ -120,7 +120,7 @@ def test_an_ordinary_user_has_a_place_of_their_own(make_daemon: MakeDaemon, tmp_
         # A user namespace without a mapping: not root, and yet the owner of this test's files.
         command = ["unshare", "--user", *command]
         if subprocess.run(["unshare", "--user", "true"], capture_output=True, check=False).returncode:
-            pytest.skip("no user namespaces here")
+            pytest.skip("lacks namespaces: unshare --user is refused")
     with daemon.log_path.open("ab") as log:
         daemon.process = subprocess.Popen(command, stdout=log, stderr=log, env=daemon.environ, cwd="/")
     daemon.wait_told("READY=1")
