@@ -42,14 +42,6 @@ class Index:
         if self._sizes.pop(sha, None) is not None:
             self._json = None
 
-    def size(self, sha: str) -> int | None:
-        """The object's size in bytes; None if there is none."""
-        return self._sizes.get(sha)
-
-    def total(self) -> int:
-        """The bytes of all objects."""
-        return sum(self._sizes.values())
-
     def json(self) -> bytes:
         """The body of `GET /objects`, by name; kept until the index changes. Sizes are decimal strings, as recorded."""
         if self._json is None:

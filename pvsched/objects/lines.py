@@ -30,10 +30,6 @@ class Lines:
         """How many wait behind the one whose turn it is."""
         return max(0, len(self._lines.get(name, ())) - 1)
 
-    def busy(self, name: str) -> bool:
-        """True if it is someone's turn."""
-        return name in self._lines
-
     def join(self, name: str, turn: Turn) -> None:
         """Stands at the end of the line; where there is none, `begin()` is called before this returns."""
         line = self._lines.get(name)
