@@ -67,7 +67,9 @@ def measured(name: str, effort: Effort) -> list[Row]:
     except (RuntimeError, OSError, PvschedError) as problem:
         sys.stderr.write(f"\rbench: {name} broke off: {problem}\n")
         return []
-    sys.stderr.write(f"\r{name}: {time.perf_counter() - began:.0f} s\x1b[K\n" if sys.stderr.isatty() else "")
+    clear, end = ("\r", "\x1b[K\n") if sys.stderr.isatty() else ("", "\n")
+    sys.stderr.write(f"{clear}{name}: {time.perf_counter() - began:.0f} s{end}")
+    sys.stderr.flush()
     return rows
 
 

@@ -31,6 +31,7 @@ Runs the daemon until SIGTERM or SIGINT (a second one ends it at once); SIGHUP r
 Exit: 0 stopped as asked, {exits.MISUSE} wrong option or configuration, {LOCKED} another daemon has the state directory
 or the socket, {TOO_NEW} the state directory is of a newer version, {exits.SYSTEM} the system refused something."""
 
+SHARED = ("json", "socket", "pvsched.scheduler.worker", "pvsched.objects.model")
 OPTIONS = {"--config": "", "--state": "daemon.state", "--socket": "control.socket", "--workers": "scheduler.workers"}
 STATUSES = {"state-locked": LOCKED, "socket-in-use": LOCKED, "state-too-new": TOO_NEW, "config-invalid": exits.MISUSE}
 
@@ -75,6 +76,9 @@ def run(path: str | None, arguments: dict[str, str]) -> int:
     service = ServiceManager.take()
     from pvsched.scheduler.keeper import fork_keeper
 
+    # What the workers and this process both need is imported once, before the fork, and its memory is shared.
+    for module in SHARED:
+        __import__(module)
     keeper = fork_keeper(modules=["pvsched.objects.tasks"])
     from pvsched.config.load import load_apart
     from pvsched.errors import PvschedError

@@ -1,0 +1,85 @@
+"""`pvsched bench`: topics, what breaks, what is written; the measurements themselves are in tests/benchmarks."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pvsched.bench.rows import Effort, Row, Target, alone
+from pvsched.cli import exits, main
+from pvsched.cli.bench import TOPICS
+
+Maker = Callable[[Effort], "list[Row]"]
+
+
+@pytest.fixture(autouse=True)
+def undisturbed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command may set a signal handler and PYTHONPATH: it owns its process. This one it does not own."""
+    monkeypatch.setattr("pvsched.cli.bench.clean_up_on_sigterm", lambda: None)
+    monkeypatch.setenv("PYTHONPATH", os.environ.get("PYTHONPATH", ""))
+
+
+def topic(monkeypatch: pytest.MonkeyPatch, name: str, rows: Maker) -> None:
+    """Puts a measurement of the test in the place of a topic's module."""
+    monkeypatch.setitem(sys.modules, f"pvsched.bench.{name}", types.SimpleNamespace(rows=rows))
+
+
+def one_row(effort: Effort) -> list[Row]:
+    return [alone("queue", "rounds asked", "", [float(effort.rounds)], Target(3.0, of="value"))]
+
+
+def breaks(effort: Effort) -> list[Row]:
+    raise RuntimeError("no luck")
+
+
+def test_every_topic_is_a_module_with_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    """--list names each topic, and each can be imported without its peers being installed."""
+    from importlib import import_module
+
+    assert main(["bench", "--list"]) == exits.OK
+    listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert listed == list(TOPICS)
+    assert all(callable(import_module(f"pvsched.bench.{name}").rows) for name in listed)
+
+
+def test_an_unknown_topic_is_misuse(capsys: pytest.CaptureFixture[str]) -> None:
+    """It says how to list those that there are."""
+    assert main(["bench", "--only", "quue"]) == exits.MISUSE
+    assert "pvsched bench --list" in capsys.readouterr().err
+
+
+def test_the_table_and_the_file_say_the_same(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """--json FILE writes the document beside the table; --quick does 3 rounds."""
+    topic(monkeypatch, "queue", one_row)
+    path = tmp_path / "result.json"
+    assert main(["bench", "--quick", "--only", "queue", "--json", str(path)]) == exits.OK
+    assert "1 targets: 0 stretch, 1 met, 0 missed" in capsys.readouterr().out
+    row = json.loads(path.read_text())["rows"][0]
+    assert (row["ours"], row["verdict"]) == (3.0, "met")
+
+
+def test_json_alone_is_the_document(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """--json without a file prints the document and no table."""
+    topic(monkeypatch, "queue", one_row)
+    assert main(["bench", "--rounds", "9", "--only", "queue", "--json"]) == exits.OK
+    assert json.loads(capsys.readouterr().out)["rows"][0]["verdict"] == "missed"
+
+
+def test_a_topic_that_breaks_does_not_stop_the_others(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is told, the others are measured, and the status is 1."""
+    topic(monkeypatch, "pool", breaks)
+    topic(monkeypatch, "queue", one_row)
+    assert main(["bench", "--quick", "--only", "pool,queue"]) == exits.FAILED
+    captured = capsys.readouterr()
+    assert "pool broke off: no luck" in captured.err
+    assert "rounds asked" in captured.out
