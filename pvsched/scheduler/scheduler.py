@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Literal
 
+    from typing_extensions import Self
+
     from pvsched.scheduler.keeper import Keeper
     from pvsched.scheduler.task import Callback, Document, Executor, Task
 
@@ -410,7 +412,7 @@ class Scheduler:
         if core is not None:
             lib.pvs_close(core, 1000)
 
-    def __enter__(self) -> Scheduler:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 class FakeClock:
     """Stands for CLOCK_MONOTONIC: `Scheduler(clock=FakeClock())`. Begins at `start` seconds, never goes back.
 
-    The core's own timer still follows the real clock, so a scheduler with this one is driven by `run()` without `wait=`.
+    The core's own timer still follows the real clock: drive a scheduler with this one by `run()` without `wait=`.
     """
 
     def __init__(self, start: float = 1000.0) -> None:

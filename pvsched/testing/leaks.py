@@ -1,6 +1,6 @@
 """What a test must not leave behind: descriptors, zombies, living descendants.
 
-In your conftest.py: `mark_descendants()` once; around each test `before = Snapshot.take()`, `assert not before.leaks()`.
+In a conftest.py: `mark_descendants()` once; around each test `before = Snapshot.take()`, `assert not before.leaks()`.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ def test_a_task_that_asks_to_survive_is_left_alone(bench: Bench, executor: Any, 
     path = tmp_path / "pid"
     options: dict[str, Any] = {"executor": executor, "survive": True}
     if executor == "exec":
-        code = f"import os,time; from tests.unit.scheduler import handlers; handlers.family({{'path': {str(path)!r}}}, None)"
+        code = f"from tests.unit.scheduler.handlers import family; family({{'path': {str(path)!r}}}, None)"
         options["argv"] = [PROGRAM[0], "-c", code]
         options["cwd"] = os.getcwd()
     scheduler = bench.open()
@@ -126,7 +126,8 @@ def test_a_task_that_asks_to_survive_is_left_alone(bench: Bench, executor: Any, 
 
 def test_a_programs_tree_dies_too(bench: Bench, tmp_path: Any) -> None:
     """A program's grandchildren are dead when it has been cancelled."""
-    code = f"from tests.unit.scheduler import handlers; handlers.family({{'path': {str(tmp_path / 'pid')!r}, 'sleep': 1}}, None)"
+    data = {"path": str(tmp_path / "pid"), "sleep": 1}
+    code = f"from tests.unit.scheduler.handlers import family; family({data!r}, None)"
     scheduler, documents = bench.open(), []
     id = scheduler.add_task(
         pvsched.Task("prog", argv=[PROGRAM[0], "-c", code], cwd=os.getcwd(), grace=0.05), documents.append

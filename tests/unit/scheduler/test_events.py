@@ -145,7 +145,12 @@ def test_stats_count(bench: Bench) -> None:
     for priority in (1, 1, 7):
         scheduler.add_task(pvsched.Task("raise", "x", lane="a", priority=priority))
     before = scheduler.stats()
-    assert before["lanes"]["a"] == {"waiting": [0, 2, 0, 0, 0, 0, 0, 1, 0, 0], "running": 0, "limit": 2, "weight": 100.0}
+    assert before["lanes"]["a"] == {
+        "waiting": [0, 2, 0, 0, 0, 0, 0, 1, 0, 0],
+        "running": 0,
+        "limit": 2,
+        "weight": 100.0,
+    }
     assert before["waiting"] == 3
     assert before["oldest_queued_at"] > 0
     bench.drain(scheduler)

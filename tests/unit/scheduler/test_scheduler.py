@@ -24,7 +24,9 @@ def test_every_task_is_called_back_exactly_once(bench: Bench, executor: Any) -> 
     """A few hundred tasks, each with its own answer, none lost and none twice."""
     count = 60 if executor == "fork" else 600
     scheduler, seen = bench.open(executor=executor), []
-    ids = [scheduler.add_task(pvsched.Task("echo", n), lambda d: seen.append((d["id"], d["data"]))) for n in range(count)]
+    ids = [
+        scheduler.add_task(pvsched.Task("echo", n), lambda d: seen.append((d["id"], d["data"]))) for n in range(count)
+    ]
     bench.drain(scheduler)
     assert sorted(seen) == list(zip(ids, range(count)))
     assert scheduler.stats()["outcomes"]["succeeded"] == count
@@ -200,7 +202,7 @@ def test_an_inline_handler_may_close() -> None:
 def test_with_closes_also_when_the_body_raises() -> None:
     """Leaving by an exception ends what runs; the leak check sees to the rest."""
     documents: list[Any] = []
-    with pytest.raises(ZeroDivisionError), pvsched.Scheduler(registry=REGISTRY) as scheduler:
+    with pytest.raises(ZeroDivisionError), pvsched.Scheduler(registry=REGISTRY) as scheduler:  # noqa: PT012
         scheduler.add_task(pvsched.Task("sleep", 60), documents.append)
         scheduler.run()
         raise ZeroDivisionError

@@ -1,0 +1,70 @@
+"""The types that users see."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pvsched
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[2]
+
+
+def run_mypy(path: Path) -> str:
+    mypy = pytest.importorskip("mypy.api")
+    out, err, _ = mypy.run(["--strict", "--no-incremental", "--config-file", str(ROOT / "pyproject.toml"), str(path)])
+    return str(out) + str(err)
+
+
+def test_a_typed_program_passes_strict_mypy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The example in typing_example.py uses each public name with its type."""
+    monkeypatch.chdir(ROOT)
+    assert "Success" in run_mypy(HERE / "typing_example.py")
+
+
+MISTAKES = {
+    "pvsched.Task('a', priorty=3)": "priorty",
+    "pvsched.Task('a', executor='gpu')": "executor",
+    "pvsched.Scheduler(policy='random')": "policy",
+    "pvsched.Scheduler().add_task('a')": "add_task",
+}
+
+
+def test_mistakes_are_found_by_mypy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A misspelt option, an impossible word, a wrong argument: each is an error where it is written."""
+    monkeypatch.chdir(ROOT)
+    path = tmp_path / "wrong.py"
+    path.write_text("import pvsched\n" + "\n".join(MISTAKES) + "\n")
+    errors = [line for line in run_mypy(path).splitlines() if ": error: " in line]
+    assert [f":{number}: error: " in line for number, line in enumerate(errors, 2)] == [True] * len(MISTAKES), errors
+    for line, word in zip(errors, MISTAKES.values()):
+        assert word in line
+
+
+def test_every_public_name_is_there() -> None:
+    """The lazy names and __all__ are one list, and each can be had."""
+    assert set(pvsched.__all__) == {*pvsched._HOMES, "__version__"}
+    for name in pvsched.__all__:
+        assert getattr(pvsched, name) is not None
+    assert set(dir(pvsched)) >= set(pvsched.__all__)
+    with pytest.raises(AttributeError):
+        _ = pvsched.no_such_name
+
+
+def test_a_worker_does_not_load_the_scheduler() -> None:
+    """What a worker and a module of handlers import is little: neither typing nor the supervisor's side."""
+    code = (
+        "import sys, pvsched, pvsched.scheduler.worker; pvsched.task('x'); "
+        "print([name for name in ('typing', 'asyncio', 'logging', 'argparse', 'pvsched.scheduler.scheduler',"
+        " 'pvsched.scheduler.collector', 'threading', 'dataclasses') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {code}"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "[]\n", done.stdout + done.stderr
