@@ -204,10 +204,13 @@ static void report_dead(struct keeper *k)
         int status = 0, error = 0;
         if (l->state != LEADER_DEAD)
             continue;
-        while (sys_waitpid(l->pid, &status, 0) != l->pid && (error = errno) == EINTR) {
+        pid_t pid = sys_waitpid(l->pid, &status, WNOHANG);
+        if (pid == 0) {
+            l->state = LEADER_ALIVE; /* it is not dead at all */
+            continue;
         }
-        if (error == EINTR)
-            error = 0;
+        if (pid < 0)
+            error = errno;
         l->state = LEADER_FREE;
         (void)report(k, (struct keeper_report){REPORT_EXITED, i, l->gen, l->pid, error, status}, -1);
     }

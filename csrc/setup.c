@@ -59,8 +59,11 @@ static int open_memory(struct pvs_core *c)
     c->graves = sys_malloc(sizeof(char *) * c->grave_room);
     c->region = map_zero(c->region_size);
     c->txbufs = map_zero((size_t)(c->proc_count + 1) * TX_BYTES);
-    if (!c->procs || !c->graves || !c->region || !c->txbufs)
+    if (!c->procs || !c->graves || !c->region || !c->txbufs) {
+        free(c->procs); /* nothing is in it yet that pvs_close() could close */
+        c->procs = NULL;
         return -ENOMEM;
+    }
     c->stage = c->txbufs + (size_t)c->proc_count * TX_BYTES;
     memset(c->procs, 0, sizeof(struct proc) * c->proc_count);
     for (uint32_t i = 0; i < c->proc_count; i++) {
