@@ -55,6 +55,7 @@ class Worker:
     def run(self) -> None:
         """Take tasks until there are no more. Never raises."""
         signal.signal(signal.SIGTERM, self._on_term)
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # as in every Python: a closed pipe raises BrokenPipeError
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C at the terminal is the supervisor's to handle
         job = ffi.new("struct pvs_job *")
         following, handle, interrupted = lib.pvs_worker_next, self._handle, -errno.EINTR
