@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -20,7 +21,13 @@ from pvsched.bench.orphans import clean_up_on_sigterm, end_with_parent
 
 Figures = dict[str, float]
 Round = Callable[[], "float | Figures"]
+PATIENCE = 240.0  # seconds that a round may take
+THIRD_PARTY = ("pebble", "billiard")  # contestants whose names begin so may break off without ending the contest
 MISSING = 77  # exit status of one whose library is not installed
+
+
+class BrokeOff(RuntimeError):
+    """A contestant that failed or did not come back from a round."""
 
 
 class Contestant:
@@ -47,9 +54,11 @@ class Contestant:
         assert self.process.stdout is not None
         self.process.stdin.write("go\n")
         self.process.stdin.flush()
+        if not select.select([self.process.stdout], [], [], PATIENCE)[0]:
+            self.process.kill()  # a peer that forks from its threads may wait for a lock for ever
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{self.home} broke off; its reason is above")
+            raise BrokeOff(f"{self.home} broke off, or gave no figure for {PATIENCE:.0f} s")
         found = json.loads(line)
         return found if isinstance(found, dict) else {"": found}
 
@@ -105,10 +114,24 @@ class Contest:
         for number in range(count + 1):
             first = number % len(names) if names else 0
             for name in names[first:] + names[:first]:
-                figures = self.there[name].round()
-                if number:
+                figures = self._round(name)
+                if number and figures:
                     found[name].append(figures)
-        return found
+        return {name: figures for name, figures in found.items() if name in self.there}
+
+    def _round(self, name: str) -> Figures:
+        """One round. A peer that breaks off is out; one of ours that does is an error."""
+        contestant = self.there.get(name)
+        if contestant is None:
+            return {}
+        try:
+            return contestant.round()
+        except BrokeOff:
+            if not name.startswith(THIRD_PARTY):
+                raise
+            contestant.close()
+            del self.there[name]
+            return {}
 
 
 def contest(homes: dict[str, tuple[object, ...]], rounds: int) -> dict[str, list[Figures]]:

@@ -92,9 +92,13 @@ def subprocess_run(count: float) -> Iterator[Round]:
 
 @contextmanager
 def pebble(count: float) -> Iterator[Round]:
-    from pvsched.bench.pool import pebble_made
+    from multiprocessing import get_context
 
-    with pebble_made() as made:
+    from pebble import ProcessPool
+
+    # forkserver: after a kill it makes a worker from a thread, and a plain fork may then wait for a lock for ever
+    with ProcessPool(2, context=get_context("forkserver")) as made:
+        made.schedule(sleep, args=(0.0,)).result()
 
         def one() -> float:
             began = time.monotonic()

@@ -76,7 +76,9 @@ def against(
     """A row of two series measured in the same rounds: the ratio is the median of the rounds' own ratios, so that what
     disturbs a round disturbs both sides of it. theirs None: the peer is not installed."""
     if not theirs:
-        return Row(topic, name, unit, median(ours), peer, note=note or f"{peer} is not installed", target=target)
+        return Row(
+            topic, name, unit, median(ours), peer, note=note or f"{peer} is not installed, or broke off", target=target
+        )
     ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
     return Row(
         topic, name, unit, median(ours), peer, median(theirs), median(ratios), min(ratios), max(ratios), target, note

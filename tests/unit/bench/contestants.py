@@ -38,3 +38,9 @@ def missing() -> Iterator[Callable[[], float]]:
 def broken() -> Iterator[Callable[[], float]]:
     """Fails in its first round."""
     yield lambda: 1.0 / 0.0
+
+
+@contextmanager
+def stuck() -> Iterator[Callable[[], float]]:
+    """Never comes back from its first round."""
+    yield lambda: float(os.read(os.pipe()[0], 1))

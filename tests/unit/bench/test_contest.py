@@ -38,6 +38,18 @@ def test_who_is_not_installed_is_left_out() -> None:
     assert list(contest({"a": (f"{HOME}:missing",), "b": (f"{HOME}:counter", 0)}, 1)) == ["b"]
 
 
+def test_a_third_party_that_breaks_is_left_out() -> None:
+    """What others wrote may break off; the rest is measured, and it has no figures."""
+    found = contest({"pebble": (f"{HOME}:broken",), "b": (f"{HOME}:counter", 0)}, 2)
+    assert single(found) == {"b": [2.0, 3.0]}
+
+
+def test_one_that_does_not_come_back_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A round has a time limit; whoever reaches it is killed and has broken off."""
+    monkeypatch.setattr("pvsched.bench.contest.PATIENCE", 0.2)
+    assert contest({"pebble": (f"{HOME}:stuck",), "b": (f"{HOME}:counter", 0)}, 1) == {"b": [{"": 2.0}]}
+
+
 def break_one(processes: list[subprocess.Popen[str]]) -> None:
     with Contest({"b": (f"{HOME}:counter", 0), "a": (f"{HOME}:broken",)}) as held:
         processes += [one.process for one in held.there.values()]

@@ -35,7 +35,7 @@ def test_a_peer_that_is_not_installed_has_no_verdict() -> None:
     """Nothing is met or missed against nobody, and the note says why."""
     row = against("t", "n", "us", [1.0], "pebble", None, Target(0.5))
     assert row.verdict == "-"
-    assert "pebble is not installed" in lines([row])[-1]
+    assert "pebble is not installed, or broke off" in lines([row])[-1]
 
 
 def test_a_value_target_looks_at_ours() -> None:
