@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
+import os
 
 from pvsched.cli.failure import misuse
+
+TYPE_CHECKING = False  # as type checkers know it: typing is slow to import
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+
+class Formatter(argparse.HelpFormatter):
+    """Knows its width, so that argparse does not import shutil (and with it every compression) to find it."""
+
+    def __init__(self, prog: str) -> None:
+        try:
+            columns = os.get_terminal_size().columns
+        except OSError:
+            columns = 0
+        super().__init__(prog, width=max(40, (columns or 80) - 2))
 
 
 class Parser(argparse.ArgumentParser):
@@ -17,7 +32,7 @@ class Parser(argparse.ArgumentParser):
 
 def parser(verb: str, description: str, *, talks: bool = True, json: bool = True) -> Parser:
     """A parser for one verb. talks: the verb asks a daemon, so it takes --socket. json: it has the plain --json."""
-    made = Parser(prog=f"pvsched {verb}", description=description, allow_abbrev=False)
+    made = Parser(prog=f"pvsched {verb}", description=description, allow_abbrev=False, formatter_class=Formatter)
     if json:
         common(made, talks)
     return made

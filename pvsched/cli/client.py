@@ -11,19 +11,22 @@ import os
 import select
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
 
 from pvsched.cli.failure import CommandError, system
 from pvsched.cli.places import search
 
+TYPE_CHECKING = False  # as type checkers know it: typing is slow to import
 if TYPE_CHECKING:
     from types import TracebackType
+    from typing import Any
+
+    Headers = Sequence[tuple[str, str]]
+
+    Progress = Callable[[int], None]  # told how many bytes have gone by since the last call
 
 BLOCK = 1 << 18  # one hot buffer: 256 KiB
 HEAD_LIMIT = 1 << 16
 START = "start the daemon with: pvsched run   (or name its socket: --socket PATH)"
-Progress = Callable[[int], None]  # told how many bytes have gone by since the last call
-Headers = Sequence[tuple[str, str]]
 
 
 class Broken(CommandError):

@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
 
 from pvsched.cli import exits
 from pvsched.cli.arguments import Parser, common, options, parser
 from pvsched.cli.output import print_json, say
 
+TYPE_CHECKING = False  # as type checkers know it: typing is slow to import
 if TYPE_CHECKING:
+    from typing import Any
+
     from pvsched.config.schema import Key
     from pvsched.config.settings import Settings
 

@@ -6,12 +6,15 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
-from typing import Any
 
 from pvsched.cli import exits
 from pvsched.cli.arguments import Parser, options, parser
 from pvsched.cli.client import Client, client
 from pvsched.cli.output import printable, span
+
+TYPE_CHECKING = False  # as type checkers know it: typing is slow to import
+if TYPE_CHECKING:
+    from typing import Any
 
 WAIT = 25  # seconds that one question stays open at the daemon
 

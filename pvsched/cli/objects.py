@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import Any
 
 from pvsched.cli import exits
 from pvsched.cli.arguments import Parser, common, options, parser
@@ -13,6 +12,10 @@ from pvsched.cli.client import Client, accepted, client
 from pvsched.cli.failure import CommandError, misuse, system
 from pvsched.cli.output import print_json, say, size, table
 from pvsched.cli.progress import Progress
+
+TYPE_CHECKING = False  # as type checkers know it: typing is slow to import
+if TYPE_CHECKING:
+    from typing import Any
 
 HEX = frozenset("0123456789abcdef")
 # Seconds without a byte from the daemon: it may hash a large object, or flush one to slow flash, before it answers.

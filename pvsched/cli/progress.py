@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import TextIO
 
 from pvsched.cli.output import size, span
+
+TYPE_CHECKING = False  # as type checkers know it: typing is slow to import
+if TYPE_CHECKING:
+    from typing import TextIO
 
 REDRAW = 0.2  # seconds between two drawings on a terminal: a serial line carries 11 KB a second
 LINE = 5.0  # seconds between two lines elsewhere

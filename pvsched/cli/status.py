@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
 
 from pvsched.cli import exits
 from pvsched.cli.arguments import options, parser
@@ -13,8 +12,13 @@ from pvsched.cli.metrics import Metrics
 from pvsched.cli.output import print_json, say, size, span, table
 from pvsched.cli.tasks import ENDED, LIVE, ended_rows, live_rows, waiting_total
 
+TYPE_CHECKING = False  # as type checkers know it: typing is slow to import
+if TYPE_CHECKING:
+    from typing import Any
+
+    Document = dict[str, Any]
+
 FAILED_SHOWN = 5
-Document = dict[str, Any]
 
 
 def gather(talk: Client) -> Document:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from typing import Any
 
 from pvsched.cli import exits
 from pvsched.cli.arguments import Parser, common, options, parser
@@ -12,8 +11,13 @@ from pvsched.cli.client import Client, accepted, client
 from pvsched.cli.failure import CommandError
 from pvsched.cli.output import print_json, printable, say, span, table
 
+TYPE_CHECKING = False  # as type checkers know it: typing is slow to import
+if TYPE_CHECKING:
+    from typing import Any
+
+    Document = dict[str, Any]
+
 ENDED_SHOWN = 10
-Document = dict[str, Any]
 
 
 def build() -> Parser:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from pvsched.cli import exits
 from pvsched.cli.arguments import Parser, options, parser
@@ -14,7 +13,12 @@ from pvsched.cli.screen import Screen, is_terminal
 from pvsched.cli.status import gather, lines, metric
 from pvsched.cli.tasks import ENDED, LIVE, ended_rows, live_rows, waiting_total
 
-Document = dict[str, Any]
+TYPE_CHECKING = False  # as type checkers know it: typing is slow to import
+if TYPE_CHECKING:
+    from typing import Any
+
+    Document = dict[str, Any]
+
 LIVE_ROWS = 10
 
 

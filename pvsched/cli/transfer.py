@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from pvsched.cli.client import BLOCK, Answer, Broken, Client, accepted
 from pvsched.cli.failure import CommandError
 from pvsched.cli.progress import Progress
 
+TYPE_CHECKING = False  # as type checkers know it: typing is slow to import
 if TYPE_CHECKING:
     from hashlib import _Hash
 
+    Report = Callable[
+        [int, "int | None"], Progress
+    ]  # (bytes that are there already, all bytes if known) -> its progress
+
 ATTEMPTS = 4  # a broken connection is taken up again so many times, as long as each brought something
-Report = Callable[[int, "int | None"], Progress]  # (bytes that are there already, all bytes if known) -> its progress
 
 
 class Part:

@@ -126,8 +126,18 @@ def test_a_full_disk_is_a_system_error(daemon: Any) -> None:
 
 
 def test_a_verb_imports_only_what_it_needs() -> None:
-    """`status` loads neither the core, nor hashing, nor what makes asyncio and http.client slow to start."""
-    heavy = ["pvsched._core", "pvsched.scheduler", "hashlib", "asyncio", "http.client", "email", "subprocess", "ssl"]
+    """`status` loads neither the core, nor hashing, nor typing, nor what makes asyncio and http.client slow to start."""
+    heavy = [
+        "pvsched._core",
+        "pvsched.scheduler",
+        "hashlib",
+        "asyncio",
+        "http.client",
+        "email",
+        "subprocess",
+        "ssl",
+        "typing",
+    ]
     code = (
         "import sys, pvsched.cli; pvsched.cli.main(['status', '--socket', '/nonexistent']);"
         f"print([name for name in {heavy} if name in sys.modules])"
