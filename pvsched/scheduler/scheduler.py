@@ -234,9 +234,9 @@ class Scheduler:
             collector = self._collector
             if not self._keepers.all_alive and not self._keepers.retry():
                 wait = min(wait, 1.0)
-            collector.collect()
-            if wait > 0 and not collector.due and not self._local.inline:
-                self._sleep(wait)
+            if wait > 0 and not collector.due:
+                self._collect_or_wait(wait)
+            else:
                 collector.collect()
             count = self._deliver() if collector.due else 0
             self._local.run_inline()
@@ -245,6 +245,16 @@ class Scheduler:
             self._running = False
             if not self._closed and self._collector.due:
                 lib.pvs_wake(self._core)  # a KeyboardInterrupt came between: the rest is delivered next time
+
+    def _collect_or_wait(self, seconds: float) -> None:
+        """Sleep until something has ended, or the time is over; collect. Often what wakes is a submission or a report."""
+        until = time.monotonic() + seconds
+        collector, local = self._collector, self._local
+        self._sleep(seconds)
+        collector.collect()
+        if not collector.due and not local.inline and (left := until - time.monotonic()) > 0:
+            self._sleep(left)
+            collector.collect()
 
     def _sleep(self, seconds: float) -> None:
         milliseconds = 2_000_000_000 if seconds > 2_000_000 else max(1, round(seconds * 1000))
