@@ -126,7 +126,7 @@ def test_a_full_disk_is_a_system_error(daemon: Any) -> None:
 
 
 def test_a_verb_imports_only_what_it_needs() -> None:
-    """`status` loads neither the core, nor hashing, nor typing, nor what makes asyncio and http.client slow to start."""
+    """`status` loads neither the core, nor hashing, nor typing, nor what makes asyncio slow to start."""
     heavy = [
         "pvsched._core",
         "pvsched.scheduler",
