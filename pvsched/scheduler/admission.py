@@ -44,10 +44,12 @@ class Admission:
         self.executor = "pool"
         self.workers = 0
         self.rules: dict[object, Rules] = {}
+        self._recent: dict[object, tuple[tuple[type, ...], Rules]] = {}
 
     def forget_rules(self) -> None:
         """What was derived is out of date: a registration, a change of workers."""
         self.rules.clear()
+        self._recent.clear()
         self._version = self._registry.version
 
     @property
@@ -55,6 +57,17 @@ class Admission:
         return self._version != self._registry.version
 
     # ---- rules --------------------------------------------------------------------------------------
+
+    def recall(self, task: Task) -> Rules | None:
+        """Return the rules of a task whose very options were seen before; quicker than find_rules(), and may not know."""
+        options = task.options
+        if options is None:
+            return self.rules.get(task.name)
+        values = tuple(options.values())
+        found = self._recent.get((task.name, tuple(options), values))
+        if found is None or found[0] != tuple(map(type, values)):  # 1 == 1.0 == True, but only one is a priority
+            return None
+        return found[1]
 
     def find_rules(self, task: Task) -> Rules:
         """Return the rules of the task, making them on first use. Raises BadTask, UnknownName, SchedulerError."""
@@ -69,9 +82,17 @@ class Admission:
         if rules is None:
             rules = self._make_rules(name, task.options or {})
             if len(self.rules) >= _MOST_RULES:
-                self.rules.clear()
+                self.forget_rules()
             self.rules[key] = rules
+        if task.options and not task.special:
+            self._remember(task.name, task.options, rules)
         return rules
+
+    def _remember(self, name: str, options: dict[str, Any], rules: Rules) -> None:
+        values = tuple(options.values())
+        if len(self._recent) >= _MOST_RULES:
+            self._recent.clear()
+        self._recent[(name, tuple(options), values)] = (tuple(map(type, values)), rules)
 
     def _make_rules(self, name: str, options: dict[str, Any]) -> Rules:
         entry = self._registry.get(name)

@@ -121,7 +121,6 @@ class Scheduler:
         self._admission = Admission(core, self._clock, registry, self._lanes, self._keepers, self._keys)
         self._admission.executor = executor
         self._admission.workers = workers
-        self._rules = self._admission.rules
         self._inspection = Inspection(core, self._live, self._keys, self._lanes, self._collector)
 
     # ---- tasks ----------------------------------------------------------------------------------------
@@ -138,7 +137,7 @@ class Scheduler:
         try:
             if admission.stale:
                 admission.forget_rules()
-            rules = self._rules.get(task.name) if task.options is None else admission.find_rules(task)
+            rules = admission.recall(task)
         except (AttributeError, TypeError):
             rules = None
         try:

@@ -68,9 +68,8 @@ class Task:
         self.options: dict[str, Any] | None
         self.special: bool
         if options:
-            unknown = options.keys() - OPTIONS
-            if unknown:
-                raise TypeError(f"Task() got an unexpected option {sorted(unknown)[0]!r}")
+            if not OPTIONS.issuperset(options):
+                raise TypeError(f"Task() got an unexpected option {sorted(options.keys() - OPTIONS)[0]!r}")
             self.options = options  # type: ignore[assignment]
             self.special = not PER_TASK.isdisjoint(options)
         else:
