@@ -58,7 +58,7 @@ def rss(pid: int) -> int:
 
 
 def private(pids: list[int]) -> int:
-    """Bytes that only they hold."""
+    """Bytes that only they hold: what others share with them, and stop sharing, does not move this figure."""
     names = ("Private_Clean", "Private_Dirty")
     return 1024 * sum(field(f"/proc/{pid}/smaps_rollup", name) for pid in pids for name in names)
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pvsched.bench.contest import Round, contest, single
-from pvsched.bench.family import pss
+from pvsched.bench.family import private
 from pvsched.bench.load import MIB, Load, Source, connect, get, put
 from pvsched.bench.rows import Effort, Row, Target, against, alone
 from pvsched.bench.service import Service
@@ -48,11 +48,11 @@ def rows(effort: Effort) -> list[Row]:
 
 
 def weight(size: int, effort: Effort) -> Row:
-    """PSS of the whole family at its highest while objects are put, over what it was idle."""
+    """Private memory of the whole family at its highest while objects are put, over what it was idle."""
     found = single(contest({"ours": (f"{HERE}:put_weight", size)}, min(3, effort.rounds)))
     target = Target(2.0, of="value")
     return alone(
-        TOPIC, f"PUT {size // MIB} MiB, memory over idle", "MB", found["ours"], target, note="PSS, all processes"
+        TOPIC, f"PUT {size // MIB} MiB, memory over idle", "MB", found["ours"], target, note="private memory of all processes"
     )
 
 
@@ -140,11 +140,11 @@ def put_weight(size: float) -> Iterator[Round]:
             client.close()
 
         def round_of() -> float:
-            idle = pss(service.family())
+            idle = private(service.family())
             load = Load(service.socket, service.directory, int(size), ("put",), service.objects())
             try:
                 load.start()
-                most = max(pss(service.family()) for _ in range(100))
+                most = max(private(service.family()) for _ in range(100))
                 load.stop()
             finally:
                 load.abort()
