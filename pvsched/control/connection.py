@@ -11,12 +11,13 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pvsched.control.body import ChunkedBody, LengthBody
 from pvsched.control.errorbody import error_body
-from pvsched.control.head import HttpError, find_end, stray_lines
+from pvsched.control.head import HttpError
+from pvsched.control.headreader import HeadReader
 from pvsched.control.http import Request
-from pvsched.control.intake import Intake, consume
+from pvsched.control.lingering import Lingering
 from pvsched.control.outbox import Outbox
+from pvsched.control.receiver import Receiver
 from pvsched.control.reply import JSON, Headers, Reply
 from pvsched.control.replyhead import CONTINUE, UNSUPPORTED, render, stream_head
 from pvsched.control.routes import Refusal, Route
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from pvsched.control.service import Service
     from pvsched.loop import Timer
 
-_PEEK = socket.MSG_PEEK
-_PEEK_SIZE = 4096
 NO_SPACE = "Not enough disk space available"
 
 IDLE, HEAD, BODY, WAIT, LENT, STREAM, SEND, LINGER, CLOSED = range(9)
@@ -42,22 +41,21 @@ class Connection:
     __slots__ = (
         "_continued",
         "_going",
+        "_heads",
         "_identity",
-        "_intake",
         "_keep",
         "_linger",
+        "_lingering",
         "_loop",
         "_outbox",
         "_owed",
-        "_part",
-        "_progress",
         "_reading",
+        "_receiver",
         "_reply",
         "_request",
         "_service",
         "_sock",
         "_state",
-        "_strays",
         "_then",
         "_timer",
         "_unread",
@@ -73,12 +71,12 @@ class Connection:
         self.fd = sock.fileno()
         self.touched = 0  # grows with every request of any connection: the smallest is the longest idle
         self._outbox = Outbox(service.loop, sock, service.reply_stall, self._flushed, self.close)
-        self._part = b""  # of a head that has not arrived in full; consumed already
-        self._strays = 0
+        self._heads = HeadReader(sock, service.limits)
         self._timer: Timer | None = None
         self._reading = False
         self._going = False  # the client has left while its socket is lent
-        self._linger = 0
+        self._linger = False  # the client may still be sending when the last answer goes
+        self._lingering: Lingering | None = None
         self._begin_idle()
 
     @property
@@ -96,60 +94,40 @@ class Connection:
         self._state = IDLE
         self._request: Request | None = None
         self._reply: Reply | None = None
-        self._intake: Intake | None = None
+        self._receiver: Receiver | None = None
         self._then: Callable[[], None] = self.close
         self._unread = False  # there is a body, and nobody has read it yet
         self._owed = False  # a handler works on an answer
         self._continued = False
         self._keep = True
-        self._progress = 0.0
         self.touched = self._service.touch()
         self._read_with(self._read_head)
 
     def _read_head(self) -> None:
-        """Peek, so that exactly the head can be taken: what follows may be for a worker."""
         try:
-            data = self._sock.recv(_PEEK_SIZE, _PEEK)
-            if not data:
-                self.close()
+            raw = self._heads.read()
+            if raw is None:
+                self._await_head()
                 return
-            request = self._take_head(data)
+            self._stop_timer()
+            request = self._service.heads.parse(raw)
         except (BlockingIOError, InterruptedError):
             return
-        except OSError:
+        except (EOFError, OSError):
             self.close()
         except HttpError as error:
             self._refuse(error)
         else:
-            if request is not None:
-                self._dispatch(request)
+            self._dispatch(request)
 
-    def _take_head(self, data: bytes) -> Request | None:
-        """Take from the socket what belongs to the head: `data` was peeked. None while the head is incomplete."""
-        known = len(self._part)
-        buffer = self._part + data if known else data
-        if buffer[0] == 13:
-            skipped = stray_lines(buffer, self._strays)
-            self._strays += skipped // 2
-            buffer = buffer[skipped:]
-            known -= skipped
-        end = find_end(buffer, self._service.limits.head) if buffer else 0
-        if end:
-            consume(self._sock, end - known)
-            self._stop_timer()
-            self._part = b""
-            self._strays = 0
-            return self._service.heads.parse(buffer[:end])
-        # No end in sight, so all of it is head. It is taken at once: level-triggered, the loop would spin on it.
-        consume(self._sock, len(data))
-        self._part = buffer
-        if not buffer:
+    def _await_head(self) -> None:
+        """Part of a head is here: the rest has so much time, counted from the first byte."""
+        if not self._heads.begun:
             self._stop_timer()
             self._state = IDLE
         elif self._state == IDLE:
             self._state = HEAD
             self._timer = self._loop.call_later(self._service.limits.head_time, self._head_late)
-        return None
 
     def _head_late(self) -> None:
         hint = "send the whole head at once"
@@ -165,7 +143,7 @@ class Connection:
         self._leave()
         self._unread = False
         self._keep = False
-        self._linger = self._service.limits.linger
+        self._linger = True
         self._service.count(error.status)
         self._put(render(error.status, body, content_type, keep_alive=False))
 
@@ -194,11 +172,11 @@ class Connection:
     def _received(self, route: Route, params: tuple[str, ...], caller: Caller) -> None:
         assert self._request is not None
         assert self._reply is not None
-        assert self._intake is not None
-        if self._intake.over and route.body_limit:
+        assert self._receiver is not None
+        if self._receiver.over and route.body_limit:
             self._reply.error(507, NO_SPACE)
             return
-        self._request.data = bytes(self._intake.data)
+        self._request.data = self._receiver.data() if route.body_limit else b""
         self._handle(route, params, caller)
 
     def _handle(self, route: Route, params: tuple[str, ...], caller: Caller) -> None:
@@ -223,64 +201,37 @@ class Connection:
         """Read the body, keep at most `keep` bytes, and go on with `then`."""
         request = self._request
         assert request is not None
-        length = request.body.length
-        body = ChunkedBody(self._service.limits.chunk_line) if length is None else LengthBody(length)
         self._state = BODY
-        self._intake = Intake(self._sock, body, keep)
         self._then = then
-        self._progress = self._loop.time()
-        self._timer = self._loop.call_later(self._service.limits.body_stall, self._body_late)
-        self._read_with(self._read_body)
+        self._receiver = receiver = Receiver(
+            self._loop, self._sock, request.body, keep, self._service.limits, self._received_all, self._body_failed
+        )
+        self._read_with(receiver.read)
         if request.expect_continue:
             self._continue()
-        self._read_body()
+        receiver.read()
 
     def _continue(self) -> None:
         """Say 100 Continue, unless the client sends already."""
         self._continued = True
         try:
-            self._sock.recv(1, _PEEK)
+            self._sock.recv(1, socket.MSG_PEEK)
         except (BlockingIOError, InterruptedError):
             self._outbox.send(CONTINUE)
         except OSError:
             self.close()
 
-    def _read_body(self) -> None:
-        intake = self._intake
-        if self._state != BODY or intake is None:
-            return
-        try:
-            more = intake.read()
-        except (BlockingIOError, InterruptedError):
-            return
-        except HttpError as error:
-            self._body_failed(error)
-            return
-        except OSError:
-            more = False
-        self._progress = self._loop.time()
-        if not more:
-            self.close()
-        elif intake.complete:
-            self._stop_timer()
-            self._unread = False
-            self._then()
-        elif intake.total > self._service.limits.drain:
-            self._stop_timer()
-            self._then()
+    def _received_all(self) -> None:
+        """The body is read, or more of it than is worth reading."""
+        assert self._receiver is not None
+        self._unread = not self._receiver.complete
+        self._then()
 
-    def _body_late(self) -> None:
-        due = self._progress + self._service.limits.body_stall
-        if due > self._loop.time():
-            self._timer = self._loop.call_at(due, self._body_late)
-        else:
-            hint = f"send a byte at least every {self._service.limits.body_stall:g} seconds"
-            self._body_failed(HttpError(408, "Request body took too long", "body-timeout", hint))
-
-    def _body_failed(self, error: HttpError) -> None:
+    def _body_failed(self, error: HttpError | None) -> None:
         """The body is no body. Where it was only to be read away the answer stands, and `error` is not a second one."""
-        if self._reply is not None and self._reply.answered:
-            self._stop_timer()
+        if error is None:
+            self.close()
+        elif self._reply is not None and self._reply.answered:
             self._then()
         else:
             self._refuse(error)
@@ -299,10 +250,13 @@ class Connection:
     def _drains(self) -> bool:
         """Whether to read the body away first: a client that still sends may not look at an early answer at all.
 
-        Not one that waits for 100 Continue, and not more than the limit: then the answer ends the connection.
+        Not one that waits for 100 Continue, not more than the limit, and not one that was given up already: then the
+        answer ends the connection.
         """
         request = self._request
         assert request is not None
+        if self._receiver is not None:
+            return False
         limit = self._service.limits.drain
         return not (request.expect_continue and not self._continued) and (request.body.length or 0) <= limit
 
@@ -314,7 +268,7 @@ class Connection:
             self._keep = False
         if self._unread:
             self._keep = False
-            self._linger = self._service.limits.linger
+            self._linger = True
         self._service.count(status)
         self._put(
             render(
@@ -417,26 +371,14 @@ class Connection:
             self.close()
 
     def _begin_linger(self) -> None:
-        """Our side is closed; read the rest away for a moment, so that a client still sending sees the answer first."""
         try:
             self._sock.shutdown(socket.SHUT_WR)
         except OSError:
             self.close()
             return
         self._state = LINGER
-        self._timer = self._loop.call_later(self._service.limits.linger_time, self.close)
-        self._read_with(self._read_away)
-
-    def _read_away(self) -> None:
-        try:
-            data = self._sock.recv(65536)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError:
-            data = b""
-        self._linger -= len(data)
-        if not data or self._linger <= 0:
-            self.close()
+        self._lingering = Lingering(self._loop, self._sock, self._service.limits, self.close)
+        self._read_with(self._lingering.read)
 
     def _hung_up(self) -> None:
         """Both directions are closed: nobody is left to hear an answer."""
@@ -461,6 +403,10 @@ class Connection:
             return
         self._state = CLOSED
         self._stop_timer()
+        if self._receiver is not None:
+            self._receiver.stop()
+        if self._lingering is not None:
+            self._lingering.stop()
         self._outbox.close()
         self._stop_reading()
         self._loop.unwatch_hangup(self.fd)

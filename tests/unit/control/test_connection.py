@@ -420,3 +420,17 @@ def test_head_and_204_have_no_body(rig: Rig) -> None:
     answer = rig.peer().ask(b"GET /none HTTP/1.1\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 204 No Content")
     assert body_of(answer) == b""
+
+
+def test_a_chunked_body_given_up_half_way_is_not_read_as_another() -> None:
+    """Over its limit and over the drain limit, in the middle of a chunk: one answer, and the end."""
+    rig = Rig(Limits(drain=3000))
+    try:
+        head = b"PUT /echo/a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+        peer = rig.peer().send(head + b"ffff\r\n" + b"0\r\n\r\n" * 2000)
+        answer = peer.half_close().to_end()
+        assert answer.count(b"HTTP/1.1 ") == 1
+        assert b"507 Insufficient Storage" in answer
+        assert b"Connection: close" in answer
+    finally:
+        rig.close()
