@@ -52,7 +52,7 @@ def weight(size: int, effort: Effort) -> Row:
     found = single(contest({"ours": (f"{HERE}:put_weight", size)}, min(3, effort.rounds)))
     target = Target(2.0, of="value")
     return alone(
-        TOPIC, f"PUT {size // MIB} MiB, memory over idle", "MB", found["ours"], target, note="private memory of all processes"
+        TOPIC, f"PUT {size // MIB} MiB, memory over idle", "MB", found["ours"], target, note="private, all processes"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 from types import FrameType
 from typing import NoReturn
@@ -21,5 +22,6 @@ def interrupted(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def clean_up_on_sigterm() -> None:
-    """SIGTERM ends this process as Ctrl-C does: by an exception, past every `finally`."""
+    """SIGTERM ends this process as Ctrl-C does: an exception, past every `finally`. Its forks keep the default."""
     signal.signal(signal.SIGTERM, interrupted)
+    os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
