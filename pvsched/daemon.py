@@ -135,7 +135,7 @@ class Daemon:
             workers=settings.integer("scheduler.workers"),
             max_workers=settings.integer("scheduler.max_workers"),
             executor="pool",
-            policy=settings.text("scheduler.policy"),
+            policy=policy(settings),
             capacity=settings.integer("scheduler.capacity"),
             lanes=settings.integer("scheduler.lanes"),
             batch=settings.integer("scheduler.batch"),
@@ -167,6 +167,7 @@ class Daemon:
         self.feed.listeners.append(task_metrics.listen)
         self.health = Health(__version__, time.monotonic)
         self.config = ConfigEndpoints(settings)
+        self._raise_file_limit(settings.integer("control.max_connections"))
         self.callers = Callers(host_cgroups=settings.texts("control.host_cgroups"))
         router = Router()
         self.server = Server(self.loop, router, self.callers, control_limits(settings), self.log)
@@ -194,6 +195,19 @@ class Daemon:
         self._link()
         self.objects.start(lambda: None)
 
+    def _raise_file_limit(self, connections: int) -> None:
+        """Makes room for as many connections as may come, and for what workers need, where the system allows it."""
+        wanted = connections + 8 * self.settings.integer("scheduler.max_workers") + 64
+        if os.sysconf("SC_OPEN_MAX") >= wanted:
+            return
+        import resource
+
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+        if allowed < wanted:
+            self.log.warning("fewer files than control.max_connections needs", allowed=allowed, wanted=wanted)
+
     def _link(self) -> None:
         link = self.settings.text("control.link")
         if link:
@@ -219,7 +233,7 @@ class Daemon:
             busy=self._busy,
             timeout=lambda: self.settings.seconds("daemon.drain_timeout"),
         )
-        callbacks = {
+        callbacks: dict[int, Callable[[], None]] = {
             signal.SIGTERM: self.drain.request,
             signal.SIGINT: self.drain.request,
             signal.SIGHUP: self._reload,
@@ -274,7 +288,7 @@ class Daemon:
         """Takes new settings; what runs and waits is not touched."""
         self.settings = settings
         self.scheduler.set_workers(settings.integer("scheduler.workers"))
-        self.scheduler.set_policy(settings.text("scheduler.policy"))
+        self.scheduler.set_policy(policy(settings))
         self._set_lanes(settings)
         self.objects.apply(object_settings(settings))
         self._set_limits(control_limits(settings))
@@ -293,7 +307,9 @@ class Daemon:
         for name, keys in settings.lanes().items():
             weight = keys.get("weight", "medium")
             number = weight if weight in ("high", "medium", "low") else float(str(weight))
-            self.scheduler.set_lane(name, limit=keys.get("limit") or None, weight=number)
+            limit = keys.get("limit", 0)
+            assert isinstance(limit, int)
+            self.scheduler.set_lane(name, limit=limit or None, weight=number)
 
     # -- stopping ------------------------------------------------------------------------------------------------------
     def _stop_taking(self) -> None:
@@ -308,6 +324,11 @@ class Daemon:
         if not self.scheduler.pending:
             return self.server.connections, 0
         return self.server.connections, sum(1 for task in self.scheduler.tasks() if task["priority"] < BACKGROUND)
+
+
+def policy(settings: Settings) -> Any:
+    """The name of the policy: the schema admits the scheduler's own alone."""
+    return settings.values["scheduler.policy"]
 
 
 def object_settings(settings: Settings) -> ObjectSettings:

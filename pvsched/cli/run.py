@@ -71,8 +71,11 @@ def parsed(arguments: list[str]) -> tuple[str | None, dict[str, str]]:
 
 def run(path: str | None, arguments: dict[str, str]) -> int:
     """The daemon's life, from first to last."""
+    import gc
+
     from pvsched.notify import ServiceManager
 
+    gc.disable()  # start-up makes what stays: nothing to collect, and much to look through
     service = ServiceManager.take()
     from pvsched.scheduler.keeper import fork_keeper
 
@@ -92,6 +95,8 @@ def run(path: str | None, arguments: dict[str, str]) -> int:
     except PvschedError as problem:
         keeper.close()
         raise _failure(problem) from None
+    gc.freeze()
+    gc.enable()
     daemon.run()
     return exits.OK
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import resource
 import socket
 import stat
 import subprocess
@@ -171,3 +173,26 @@ def test_the_daemon_writes_little(make_daemon: MakeDaemon) -> None:
     assert daemon.stop() == 0
     daemon.start()
     assert b"\npvsched_flash_writes_total 1\n" in daemon.ask("GET", "/metrics").body
+
+
+def test_without_workers_every_task_runs_in_the_loop(make_daemon: MakeDaemon) -> None:
+    """--workers 0, for comparison: no worker process, and objects are stored all the same."""
+    daemon = make_daemon("--workers", "0").start()
+    body = b"inline"
+    sha = hashlib.sha256(body).hexdigest()
+    assert daemon.ask("PUT", f"/objects/{sha}", body).status == 200
+    assert daemon.get("/objects") == [{"sha256": sha, "size": "6"}]
+    assert len(daemon.family()) == 2  # the daemon and its keeper
+
+
+def test_room_is_made_for_the_connections_that_may_come(make_daemon: MakeDaemon) -> None:
+    """The limit of open files is raised, as far as the system allows."""
+    daemon = make_daemon(config="[control]\nmax_connections = 2000\n").start(preexec_fn=_few_files)
+    limits = Path(f"/proc/{daemon.pid}/limits").read_text()
+    (line,) = [line for line in limits.splitlines() if line.startswith("Max open files")]
+    assert int(line.split()[3]) > 2000
+
+
+def _few_files() -> None:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))

@@ -143,9 +143,12 @@ class EventFeed:
             return
         stream = reply.stream("text/event-stream")
         self._streams[stream] = after
-        stream.on_left(lambda: self._streams.pop(stream, None))
+        stream.on_left(lambda: self._forget_stream(stream))
         stream.write(b": events of pvsched\n\n")
         self._send_stream(stream, after)
+
+    def _forget_stream(self, stream: Stream) -> None:
+        self._streams.pop(stream, None)
 
     def _send_stream(self, stream: Stream, after: int) -> None:
         """Sends all that is new to one stream, telling what it missed."""

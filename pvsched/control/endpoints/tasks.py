@@ -81,7 +81,8 @@ class TaskEndpoints:
         Of the live ones at most 1000 are looked at, and at most 256 waiting ones are shown; `pending` is the true
         number.
         """
-        running, waiting = [], []
+        running: list[Document] = []
+        waiting: list[Document] = []
         for task in self._scheduler.tasks(limit=LIVE_SHOWN):
             (waiting if task["state"] == "queued" else running).append(task)
         document = {
