@@ -62,7 +62,7 @@ def live_rows(tasks: list[Document], now: float) -> list[tuple[object, ...]]:
 
 def note(task: Document, now: float) -> str:
     """Why a task waits, or how far it is and when it must be done."""
-    words = [task["text"]] if task.get("text") else []
+    words = [str(task["reason"])] if task.get("reason") else []
     progress = task.get("progress")
     if isinstance(progress, dict) and progress.get("fraction") is not None:
         words.append(f"{100 * progress['fraction']:.0f}% {progress.get('message') or ''}".strip())

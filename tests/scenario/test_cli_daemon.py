@@ -143,6 +143,20 @@ def test_a_transfer_can_be_cancelled(pvsched: Any, service: Service) -> None:
         assert time.monotonic() < deadline
 
 
+def test_why_a_task_waits_is_told(pvsched: Any, service: Service) -> None:
+    """With two workers one is for transfers: a second put waits for its lane, and `tasks ls` says so."""
+    from pvsched.cli.client import Client, head
+
+    with Client([service.socket]) as first, Client([service.socket]) as second:
+        for talk, sha in ((first, "cd" * 32), (second, "ef" * 32)):
+            talk._send(head("PUT", f"/objects/{sha}", [("Content-Length", "1000")]) + b"x" * 10)
+        waiting: list[Any] = []
+        while not waiting:
+            waiting = json.loads(pvsched("tasks", "ls", "--json").stdout)["waiting"]
+        line = next(line for line in pvsched("tasks", "ls").stdout.splitlines() if "queued" in line)
+        assert "its lane 'objects' has as many running tasks as its limit allows" in line
+
+
 def test_status_and_top_show_the_daemon(pvsched: Any, service: Service) -> None:
     """Its pid and socket are in both; as JSON both are the same kind of document."""
     for verb in ("status", "top"):

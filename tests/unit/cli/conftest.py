@@ -131,8 +131,8 @@ WAITING = {
     "priority": 5,
     "queued_at": NOW - 1.5,
     "started_at": None,
-    "reasons": [{"reason": "lane-limit", "text": "lane objects is at its limit"}],
-    "text": "lane objects is at its limit",
+    "reasons": ["lane objects is at its limit"],
+    "reason": "lane objects is at its limit",
 }
 ENDED = {
     "id": 6,
