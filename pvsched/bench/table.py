@@ -42,6 +42,17 @@ def lines(rows: Sequence[Row]) -> list[str]:
     return [*shown, "", f"{len(judged)} targets: " + ", ".join(counts), *notes]
 
 
+def markdown(rows: Sequence[Row]) -> list[str]:
+    """The same rows as a table for the docs."""
+    shown = ["| what | ours | peer | ratio (spread) | reach | stretch | |", "|---|---|---|---|---|---|---|"]
+    for row in rows:
+        name, ours, peer, theirs, ratio, spread, reach, stretch, verdict = cells(row)
+        beside = f"{peer} {theirs}" if peer and row.theirs is not None else peer or "-"
+        figure = "-" if spread == "-" else f"{ratio} ({spread})" if row.ratio is not None else f"({spread})"
+        shown.append(f"| {name} | {ours} | {beside} | {figure} | {reach} | {stretch} | {verdict} |")
+    return shown
+
+
 def document(rows: Sequence[Row], seconds: float) -> dict[str, Any]:
     return {"machine": machine(), "seconds": round(seconds, 1), "rows": [row.document() for row in rows]}
 

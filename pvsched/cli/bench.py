@@ -46,6 +46,7 @@ def build() -> Parser:
     made.add_argument(
         "--json", metavar="FILE", nargs="?", const="-", help="JSON to FILE beside the table, or instead of it"
     )
+    made.add_argument("--markdown", metavar="FILE", help="also write the table for a page of docs")
     return made
 
 
@@ -74,7 +75,7 @@ def measured(name: str, effort: Effort) -> list[Row]:
 
 
 def main(arguments: list[str]) -> int:
-    from pvsched.bench.table import document, lines
+    from pvsched.bench.table import document, lines, markdown
 
     chosen = options(build(), arguments)
     if chosen.list:
@@ -94,6 +95,9 @@ def main(arguments: list[str]) -> int:
         with open(chosen.json, "w") as out:
             json.dump(result, out, indent=1)
             out.write("\n")
+    if chosen.markdown:
+        with open(chosen.markdown, "w") as out:
+            out.write("\n".join([*markdown(rows), ""]))
     if chosen.json == "-":
         print_json(result)
     else:

@@ -16,7 +16,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "events": ("--follow", "--after", "--type", "--socket"),
     "config": ("show", "check", "--origin", "--defaults", "--changed", "--config"),
     "demo": ("--seconds", "--size", "--workers", "--state", "--ascii", "--svg"),
-    "bench": ("--quick", "--rounds", "--only", "--list"),
+    "bench": ("--quick", "--rounds", "--only", "--list", "--markdown"),
     "completion": ("bash", "zsh", "fish"),
     "version": (),
 }

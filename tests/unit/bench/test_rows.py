@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pvsched.bench.rows import Effort, Row, Target, against, alone
-from pvsched.bench.table import document, lines
+from pvsched.bench.table import document, lines, markdown
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,19 @@ def test_the_table_counts_what_was_met() -> None:
     shown = lines(rows)
     assert [line.split()[-1] for line in shown[1:3]] == ["STRETCH", "MISSED"]
     assert "2 targets: 1 stretch, 0 met, 1 missed" in shown
+
+
+def test_markdown_has_the_same_rows() -> None:
+    """A line a row, with as many cells as the head."""
+    rows = [
+        against("t", "first", "us", [1.0], "peer", [10.0], Target(0.3, 0.2)),
+        alone("t", "second", "ms", [5.0, 6.0, 7.0], Target(2.0, of="value")),
+        Row("t", "third", "us", 3.0),
+    ]
+    shown = markdown(rows)
+    assert {line.count("|") for line in shown} == {8}
+    assert shown[2] == "| first | 1 us | peer 10 us | 0.1 (0.1..0.1) | <= 0.3 | <= 0.2 | STRETCH |"
+    assert shown[3] == "| second | 6 ms | - | (5..7) | <= 2 ms | - | MISSED |"
 
 
 def test_the_document_has_every_row_with_its_verdict() -> None:
