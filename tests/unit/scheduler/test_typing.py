@@ -15,11 +15,13 @@ ROOT = HERE.parents[2]
 
 
 def run_mypy(path: Path) -> str:
-    mypy = pytest.importorskip("mypy.api")
-    out, err, _ = mypy.run(["--strict", "--no-incremental", "--config-file", str(ROOT / "pyproject.toml"), str(path)])
+    from mypy import api  # here: the tests that are not slow run where there is no mypy
+
+    out, err, _ = api.run(["--strict", "--no-incremental", "--config-file", str(ROOT / "pyproject.toml"), str(path)])
     return str(out) + str(err)
 
 
+@pytest.mark.slow
 def test_a_typed_program_passes_strict_mypy(monkeypatch: pytest.MonkeyPatch) -> None:
     """The example in typing_example.py uses each public name with its type."""
     monkeypatch.chdir(ROOT)
@@ -34,6 +36,7 @@ MISTAKES = {
 }
 
 
+@pytest.mark.slow
 def test_mistakes_are_found_by_mypy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A misspelt option, an impossible word, a wrong argument: each is an error where it is written."""
     monkeypatch.chdir(ROOT)
