@@ -18,15 +18,13 @@ from pvsched.control.endpoints.metrics import MetricsEndpoint, TaskMetrics
 from pvsched.control.endpoints.objects import ObjectEndpoints
 from pvsched.control.endpoints.sources import write_control, write_objects, write_process, write_scheduler
 from pvsched.control.endpoints.tasks import TaskEndpoints, TaskHistory
-from pvsched.control.limits import Limits
 from pvsched.control.routes import Router
 from pvsched.control.server import Server
 from pvsched.drain import Drain
 from pvsched.errors import PvschedError
-from pvsched.log import Log
+from pvsched.log import LEVELS, Log
 from pvsched.loop import Loop
 from pvsched.objects import controller as objects_controller
-from pvsched.objects.model import ObjectSettings
 from pvsched.reload import Reload
 from pvsched.reload import register as register_reload
 from pvsched.scheduler.registry import default_registry
@@ -34,14 +32,18 @@ from pvsched.scheduler.scheduler import Scheduler
 from pvsched.signals import Signals
 from pvsched.socket_file import SocketFile
 from pvsched.state import StateDirectory
+from pvsched.tuning import control_limits, object_settings, policy, raise_file_limit, set_lanes, take_limits
 
 if TYPE_CHECKING:
     from pvsched.config.settings import Settings
     from pvsched.notify import ServiceManager
+    from pvsched.scheduler.events import Event
     from pvsched.scheduler.keeper import Keeper
 
 # Below this priority a task is background work of our own, which shut-down does not wait for.
 BACKGROUND = 9
+TASK_LEVELS = {name: name for name in LEVELS} | {"warn": "warning", "critical": "fatal"}
+TROUBLES = frozenset(("worker-died", "keeper-died", "callback-failed"))
 
 
 class Daemon:
@@ -66,6 +68,7 @@ class Daemon:
         self.log = Log(settings.text("log.level"), settings.text("log.format"))
         self.loop = Loop(self._broken)
         self._keeper = keeper
+        self._told = False
         self._path = path
         self._arguments = dict(arguments or {})
         self._undo: list[Callable[[], None]] = [self.log.close, self.loop.close]
@@ -147,7 +150,7 @@ class Daemon:
         )
         self._undo.append(self.scheduler.close)
         self.history = TaskHistory(self.scheduler, settings.integer("scheduler.history"))
-        self._set_lanes(settings)
+        set_lanes(self.scheduler, settings)
         self.objects = objects_controller.Objects(
             self.scheduler, settings.text("objects.directory"), object_settings(settings), tell=self._tell
         )
@@ -164,10 +167,12 @@ class Daemon:
             max_wait=settings.seconds("events.max_wait"),
         )
         task_metrics = TaskMetrics()
-        self.feed.listeners.append(task_metrics.listen)
+        self.feed.listeners += [task_metrics.listen, self._hear]
         self.health = Health(__version__, time.monotonic)
         self.config = ConfigEndpoints(settings)
-        self._raise_file_limit(settings.integer("control.max_connections"))
+        allowed, wanted = raise_file_limit(settings)
+        if allowed < wanted:
+            self.log.warning("fewer files than control.max_connections needs", allowed=allowed, wanted=wanted)
         self.callers = Callers(host_cgroups=settings.texts("control.host_cgroups"))
         router = Router()
         self.server = Server(self.loop, router, self.callers, control_limits(settings), self.log)
@@ -194,19 +199,6 @@ class Daemon:
         self.server.listen(self.socket_file.sock)
         self._link()
         self.objects.start(lambda: None)
-
-    def _raise_file_limit(self, connections: int) -> None:
-        """Makes room for as many connections as may come, and for what workers need, where the system allows it."""
-        wanted = connections + 8 * self.settings.integer("scheduler.max_workers") + 64
-        if os.sysconf("SC_OPEN_MAX") >= wanted:
-            return
-        import resource
-
-        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-        if allowed < wanted:
-            self.log.warning("fewer files than control.max_connections needs", allowed=allowed, wanted=wanted)
 
     def _link(self) -> None:
         link = self.settings.text("control.link")
@@ -253,7 +245,7 @@ class Daemon:
     def _say_ready(self) -> None:
         where, workers = self.socket_file.path, self.settings.integer("scheduler.workers")
         self.service.ready(f"pvsched {__version__} on {where}, {workers} workers")
-        if not hasattr(self, "_told"):
+        if not self._told:
             self._told = True
             self.log.info("ready", version=__version__, socket=where, state=self.state.path, workers=workers)
 
@@ -272,6 +264,15 @@ class Daemon:
         tell = {"objects-failed": self.log.error, "object-rotten": self.log.warning}.get(event, self.log.info)
         tell(event, **fields)
 
+    def _hear(self, event: Event) -> None:
+        """What the scheduler has to say that a person may want to read afterwards."""
+        if event.type == "log":
+            tell = TASK_LEVELS.get(str(event.data.get("level")), "info")
+            getattr(self.log, tell)(str(event.data.get("text")), task=event.id)
+        elif event.type in TROUBLES:
+            level = self.log.error if event.type in ("keeper-died", "callback-failed") else self.log.warning
+            level(event.type, task=event.id, **{name: value for name, value in event.data.items() if name != "task"})
+
     def _broken(self, problem: BaseException) -> None:
         """A callback raised: a defect of ours, which must not take the daemon down."""
         import traceback
@@ -289,27 +290,14 @@ class Daemon:
         self.settings = settings
         self.scheduler.set_workers(settings.integer("scheduler.workers"))
         self.scheduler.set_policy(policy(settings))
-        self._set_lanes(settings)
+        set_lanes(self.scheduler, settings)
         self.objects.apply(object_settings(settings))
-        self._set_limits(control_limits(settings))
+        take_limits(self.server.limits, settings)
         self.callers.set_host_cgroups(settings.texts("control.host_cgroups"))
         self.feed.waiters = settings.integer("events.waiters")
         self.feed.max_wait = settings.seconds("events.max_wait")
         self.log.set_level(settings.text("log.level"))
         self.config.settings = settings
-
-    def _set_limits(self, limits: Limits) -> None:
-        """In place: the connections share them."""
-        for name in Limits.__slots__:
-            setattr(self.server.limits, name, getattr(limits, name))
-
-    def _set_lanes(self, settings: Settings) -> None:
-        for name, keys in settings.lanes().items():
-            weight = keys.get("weight", "medium")
-            number = weight if weight in ("high", "medium", "low") else float(str(weight))
-            limit = keys.get("limit", 0)
-            assert isinstance(limit, int)
-            self.scheduler.set_lane(name, limit=limit or None, weight=number)
 
     # -- stopping ------------------------------------------------------------------------------------------------------
     def _stop_taking(self) -> None:
@@ -324,27 +312,3 @@ class Daemon:
         if not self.scheduler.pending:
             return self.server.connections, 0
         return self.server.connections, sum(1 for task in self.scheduler.tasks() if task["priority"] < BACKGROUND)
-
-
-def policy(settings: Settings) -> Any:
-    """The name of the policy: the schema admits the scheduler's own alone."""
-    return settings.values["scheduler.policy"]
-
-
-def object_settings(settings: Settings) -> ObjectSettings:
-    """What the section [objects] says."""
-    values: dict[str, Any] = {name: settings.values[f"objects.{name}"] for name in ObjectSettings._fields}
-    return ObjectSettings(**values)
-
-
-def control_limits(settings: Settings) -> Limits:
-    """What the section [control] says about clients."""
-    return Limits(
-        head=settings.integer("control.max_head"),
-        head_time=settings.seconds("control.head_timeout"),
-        body_stall=settings.seconds("control.body_timeout"),
-        reply_stall=settings.seconds("control.reply_timeout"),
-        connections=settings.integer("control.max_connections"),
-        drain=settings.integer("control.drain_limit"),
-        stream_buffer=settings.integer("control.stream_buffer"),
-    )

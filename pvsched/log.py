@@ -99,8 +99,8 @@ class Log:
         return len(self._backlog)
 
     def fileno(self) -> int:
-        """The descriptor whose writability `flush()` waits for."""
-        return self._fd
+        """The descriptor whose writability `flush()` waits for: stderr, or the journal's socket."""
+        return self._fd if self._journal is None else self._journal.fileno()
 
     def flush(self) -> bool:
         """Writes what waits, as far as it goes without blocking. True when nothing waits any more."""
@@ -195,6 +195,10 @@ class JournalSink:
         except OSError:
             return True  # the journal has gone; there is nobody to tell
         return True
+
+    def fileno(self) -> int:
+        """The socket's descriptor."""
+        return self._socket.fileno()
 
     def close(self) -> None:
         """Lets go of the socket."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from pathlib import Path
 
@@ -27,11 +28,16 @@ def settled(daemon: DaemonProcess) -> dict[int, int]:
 
 
 def test_nothing_wakes_an_idle_daemon(daemon: DaemonProcess) -> None:
-    """Neither it nor the keeper nor a worker is scheduled once in three seconds."""
+    """Neither it nor the keeper nor a worker is scheduled once in three seconds, not even with clients connected."""
     daemon.get("/objects")
-    before = settled(daemon)
-    time.sleep(3)  # the time that is measured, not one that is waited for
-    assert {pid: wake_ups(pid) for pid in daemon.family()} == before
+    with socket.socket(socket.AF_UNIX) as idle, socket.socket(socket.AF_UNIX) as stream:
+        idle.connect(str(daemon.socket))
+        stream.connect(str(daemon.socket))
+        stream.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n")
+        daemon.wait_metric("pvsched_event_waiters 1")
+        before = settled(daemon)
+        time.sleep(3)  # the time that is measured, not one that is waited for
+        assert {pid: wake_ups(pid) for pid in daemon.family()} == before
 
 
 def test_a_watchdog_is_fed_and_nothing_else_wakes(make_daemon: MakeDaemon) -> None:

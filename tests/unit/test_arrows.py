@@ -41,9 +41,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "control.endpoints": {
         "control", "objects", "objects.model", "pvsched", "scheduler", "config", "masking", "loop", "errors",
     },
+    "tuning": {"config", "control", "objects.model", "scheduler"},
     "daemon": {
         "pvsched", "errors", "masking", "loop", "scheduler", "config", "log", "notify", "signals", "drain", "reload",
-        "state", "socket_file",
+        "state", "socket_file", "tuning",
         "objects", "objects.model", "objects (worker)", "control", "control.endpoints",
     },
     "cli.output": set(),

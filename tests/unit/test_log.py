@@ -172,3 +172,14 @@ def test_a_full_journal_stops_nobody(tmp_path: Path, pipe: Pipe) -> None:
             assert b"PVSCHED_N=%d\n" % number in journal.recv(65536)
             log.flush()
         log.close()
+
+
+def test_a_full_journal_is_waited_for_at_its_own_socket(tmp_path: Path, pipe: Pipe) -> None:
+    """To wait at stderr, which is always writable, would spin the loop."""
+    path = str(tmp_path / "journal")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
+        journal.bind(path)
+        log = Log("info", "journald", fd=pipe[1], environ={}, journal=path)
+        assert log.fileno() != pipe[1]
+        log.close()
+    assert log.fileno() == pipe[1]
