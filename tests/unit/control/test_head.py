@@ -129,10 +129,16 @@ def test_a_head_is_refused_as_soon_as_it_shows() -> None:
     assert find_end(b"GET / HTTP/9.9", 16384) == 0
 
 
-@pytest.mark.parametrize("number", [n for n in numbers(1, 147) if not recording(n).elided])
+def golden(number: int) -> bytes:
+    """The recorded request, of a long one the head."""
+    request = recording(number).request
+    return request if b"[... ELIDED:" not in request else request.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+
+
+@pytest.mark.parametrize("number", [n for n in numbers(1, 399) if b"ELIDED" not in golden(n)])
 def test_every_split_of_every_recorded_request_gives_the_same(number: int) -> None:
     """Reliability row D2, in the pure room: the head read as a socket gives it, cut at every place."""
-    request = recording(number).request
+    request = golden(number)
     whole = read_in_pieces([request])
     for cut in range(1, len(request)):
         assert read_in_pieces([request[:cut], request[cut:]]) == whole, cut
