@@ -59,7 +59,7 @@ class Admission:
     # ---- rules --------------------------------------------------------------------------------------
 
     def recall(self, task: Task) -> Rules | None:
-        """Return the rules of a task whose very options were seen before; quicker than find_rules(), and may not know."""
+        """Return the rules if these very options were seen before: quicker than find_rules(), and may not know."""
         options = task.options
         if options is None:
             return self.rules.get(task.name)

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import threading
 
-from pvsched.scheduler.local import Answer, LocalTask
+from pvsched.scheduler.local_task import Answer, LocalTask
 from pvsched.scheduler.outcome import EXEC_FAILED, EXIT_STATUS, FAILED, SUCCEEDED, WORKER_DIED
 from pvsched.scheduler.payload import read_exec
 
@@ -56,34 +56,58 @@ def _feed(fd: int, data: bytes) -> None:
             pass
 
 
+class _Pipes:
+    """Four pipes: stdin, stdout, stderr, result; our ends and the program's."""
+
+    def __init__(self) -> None:
+        self.ours: list[int] = []
+        self.its: list[int] = []
+        try:
+            for direction in (1, 0, 0, 0):
+                pair = os.pipe()
+                self.ours.append(pair[direction])
+                self.its.append(pair[1 - direction])
+        except OSError:
+            self.close(self.ours)
+            self.close(self.its)
+            raise
+
+    def close(self, ends: list[int]) -> None:
+        while ends:
+            os.close(ends.pop())
+
+
 def run_program(task: LocalTask) -> Answer:
-    """Run the program of an exec task to its end, in the caller's thread."""
+    """Run the program of an exec task to its end, in the caller's thread. Raises OSError if there are no pipes."""
     argv, env, cwd, stdin = read_exec(task.payload)
-    program = Program()
-    pipes = [os.pipe() for _ in range(4)]  # stdin, stdout, stderr, result
-    ours = [pipes[0][1], pipes[1][0], pipes[2][0], pipes[3][0]]
-    its = [pipes[0][0], pipes[1][1], pipes[2][1], pipes[3][1]]
-    given = [its[3], *task.fds]
+    program, pipes = Program(), _Pipes()
+    given = [pipes.its[3], *task.fds]
     try:
         process = subprocess.Popen(
             argv,
             env=_renumber(env, given),
             cwd=cwd,
-            stdin=its[0],
-            stdout=its[1],
-            stderr=its[2],
+            stdin=pipes.its[0],
+            stdout=pipes.its[1],
+            stderr=pipes.its[2],
             pass_fds=given,
             start_new_session=True,
         )
     except OSError as error:
-        for fd in ours + its:
-            os.close(fd)
+        pipes.close(pipes.ours)
         program.errno = error.errno or 0
         return Answer(FAILED, EXEC_FAILED, None, program)
-    for fd in its:
-        os.close(fd)
-    limits = (task.rules.merged["output_limit"], task.rules.merged["output_limit"], task.rules.result_limit)
-    drains = [_Drain(fd, limit) for fd, limit in zip(ours[1:], limits)]
+    finally:
+        pipes.close(pipes.its)
+    return _attend(task, process, pipes.ours, stdin, program)
+
+
+def _attend(
+    task: LocalTask, process: subprocess.Popen[bytes], ours: list[int], stdin: bytes, program: Program
+) -> Answer:
+    """Feed the program, keep what it writes, wait for it, and end what it leaves behind."""
+    output = task.rules.merged["output_limit"]
+    drains = [_Drain(fd, limit) for fd, limit in zip(ours[1:], (output, output, task.rules.result_limit))]
     feeder = threading.Thread(target=_feed, args=(ours[0], stdin), daemon=True)
     feeder.start()
     status = process.wait()

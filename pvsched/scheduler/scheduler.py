@@ -10,6 +10,7 @@ from weakref import WeakSet
 from pvsched._core import ffi, lib
 from pvsched.errors import Closed, SchedulerError
 from pvsched.scheduler.admission import Admission
+from pvsched.scheduler.closing import end_all
 from pvsched.scheduler.codec import ENCODE_ERRORS, encode
 from pvsched.scheduler.collector import Collector
 from pvsched.scheduler.events import EventHub, Subscription
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from pvsched.scheduler.task import Callback, Document, Executor, Task
 
     Policy = Literal["fifo", "strict", "edf", "fair"]
-
-_STOP_SECONDS = 2.0  # what close() gives SIGKILL to show, after its own timeout
 
 
 class Scheduler:
@@ -246,7 +245,7 @@ class Scheduler:
                 lib.pvs_wake(self._core)  # a KeyboardInterrupt came between: the rest is delivered next time
 
     def _collect_or_wait(self, seconds: float) -> None:
-        """Sleep until something has ended, or the time is over; collect. Often what wakes is a submission or a report."""
+        """Sleep until something has ended, or the time is over. What wakes first is often a submission or a report."""
         until = time.monotonic() + seconds
         collector, local = self._collector, self._local
         self._sleep(seconds)
@@ -374,45 +373,10 @@ class Scheduler:
             return
         self._closed = "the scheduler is closing"
         try:
-            self._cancel_all()
-            self._drain(timeout)
-            self._cancel_all()  # again: SIGKILL
-            self._drain(_STOP_SECONDS)
-            self._abandon()
-            self._deliver()
+            end_all(self, timeout)
         finally:
             self._closed = "the scheduler was closed"
             self._release()
-
-    def _cancel_all(self) -> None:
-        """Cancel the work of every live task, once for all who share it."""
-        cause = CAUSE_NUMBERS["shutdown"]
-        for id in list(self._live):
-            group = self._keys.of(id)
-            work = id if group is None else group.id
-            self._local.cancel(work)
-            if group is None or id == next(iter(group.members)):
-                self._admission.cancel_core(work, cause)
-
-    def _drain(self, seconds: float) -> None:
-        """Collect and call back until nothing lives that can be ended, or the time is over (by the real clock)."""
-        until = time.monotonic() + seconds
-        collector = self._collector
-        while True:
-            collector.collect()
-            self._deliver()
-            left = until - time.monotonic()
-            if not self._live or left <= 0 or self._local.holds_all(self._live):
-                return
-            self._sleep(left)
-
-    def _abandon(self) -> None:
-        for id, record in list(self._live.items()):
-            info = self._inspection.look(id)
-            document = self._collector.cancelled(id, record[0], info.queued_ns if info else 0, "shutdown")
-            document["started_at"] = info.started_ns / 1e9 if info and info.started_ns else None
-            self._collector.tell(record, document)
-        self._live.clear()
 
     def _release(self) -> None:
         core, self._core = self._core, None

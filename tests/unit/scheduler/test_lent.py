@@ -124,3 +124,27 @@ def test_workers_0_ignores_limits_and_says_so(bench: Bench) -> None:
     document = bench.one(bench.open(workers=0), "limits", limits={"files": 123})
     assert document["ignored"] == ["limits"]
     assert document["data"]["files"] == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "task"),
+    [
+        ({"workers": 0}, {"name": "read-fds"}),
+        ({"executor": "thread"}, {"name": "read-fds"}),
+        ({"workers": 0}, {"name": "prog", "argv": ["true"]}),
+    ],
+)
+def test_no_descriptor_left_fails_the_task_not_the_loop(bench: Bench, pipe: Any, options: Any, task: Any) -> None:
+    """EMFILE when a task is to start here ends it `spawn-failed`; the next one succeeds."""
+    scheduler, documents = bench.warm(**options), []
+    scheduler.add_task(pvsched.Task(**task, fds={"x": pipe[0]}), documents.append)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(pipe[0])
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, limits[1]))
+    try:
+        bench.drain(scheduler)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert documents[0]["error"]["reason"] == "spawn-failed"
+    assert bench.one(scheduler, "echo", 1)["data"] == 1
