@@ -59,6 +59,7 @@ class DaemonProcess:
         self.config = directory / "pvsched.toml"
         self.config.write_text(config)
         self.options = options
+        self.wrapper: tuple[str, ...] = ()  # a command that runs the daemon, and lets it keep the pid
         self.mark = uuid.uuid4().hex
         self.environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), MARK: self.mark, **(environ or {})}
         self.log_path = directory / "log"
@@ -74,7 +75,7 @@ class DaemonProcess:
     @property
     def command(self) -> list[str]:
         places = ["--config", str(self.config), "--state", str(self.state), "--socket", str(self.socket)]
-        return [sys.executable, "-m", "pvsched", "run", *places, *self.options]
+        return [*self.wrapper, sys.executable, "-m", "pvsched", "run", *places, *self.options]
 
     def launch(self, **options: Any) -> subprocess.Popen[bytes]:
         """Starts the process and waits for nothing."""
