@@ -245,13 +245,27 @@ static const struct {
     const char *word;
     void (*run)(const struct doing *);
 } deeds[] = {
-    {"echo", do_echo},           {"length", do_length},       {"sleep", do_sleep_then_answer},
-    {"pid", do_pid},             {"raise", do_raise},         {"exit", do_exit},
-    {"signal", do_signal},       {"big", do_big},             {"notes", do_notes},
-    {"!flood", do_flood_notes},  {"!ignore", do_ignore_term}, {"!wait", do_wait},
-    {"!stop", do_stop},          {"!close", do_close_pipe},   {"!shut", do_shut_pipe},
-    {"garbage", do_garbage},     {"daemons", do_daemons},     {"!daemon", do_daemon_and_stay},
-    {"fds", do_fds},             {"lent", do_read_lent},      {"half", do_half_result},
+    {"echo", do_echo},
+    {"length", do_length},
+    {"sleep", do_sleep_then_answer},
+    {"pid", do_pid},
+    {"raise", do_raise},
+    {"exit", do_exit},
+    {"signal", do_signal},
+    {"big", do_big},
+    {"notes", do_notes},
+    {"!flood", do_flood_notes},
+    {"!ignore", do_ignore_term},
+    {"!wait", do_wait},
+    {"!stop", do_stop},
+    {"!close", do_close_pipe},
+    {"!shut", do_shut_pipe},
+    {"garbage", do_garbage},
+    {"daemons", do_daemons},
+    {"!daemon", do_daemon_and_stay},
+    {"fds", do_fds},
+    {"lent", do_read_lent},
+    {"half", do_half_result},
 };
 
 static inline void rig_do(pvs_worker *worker, const struct pvs_job *job)

@@ -220,7 +220,8 @@ static void held_tasks_wait_for_release_and_can_be_finished(void)
     CHECK_EQ(rig_state(a), PVS_ST_HELD);
     CHECK_EQ(pvs_release(rig.core, a), 0);
     CHECK_EQ(pvs_finish(rig.core, b, pvs_now(), PVS_SUCCEEDED, 0), 0);
-    CHECK_EQ(pvs_finish(rig.core, b, pvs_now(), PVS_SUCCEEDED, 0), -ENOENT); /* it has ended; only the telling is to come */
+    CHECK_EQ(pvs_finish(rig.core, b, pvs_now(), PVS_SUCCEEDED, 0),
+             -ENOENT); /* it has ended; only the telling is to come */
     CHECK_EQ(pvs_cancel(rig.core, c, pvs_now(), PVS_BY_REPLACED), 0);
     CHECK_EQ(pvs_finish(rig.core, c, pvs_now(), PVS_SUCCEEDED, 0), -ENOENT);
     rig_run();

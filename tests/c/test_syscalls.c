@@ -111,7 +111,6 @@ static void submit_all(void)
     submit_if_taken(&spec, "!ignore", 7, NULL, 0);
 }
 
-
 /* A keeper that could not start, or died, is replaced: that is the host's part. */
 static void mend(void)
 {
@@ -205,7 +204,8 @@ static void each_single_failure(int who)
             long n = 1;
             for (; n <= counted[call]; n = next_of(n)) {
                 snprintf(text, sizeof(text), "%s %ld fails with %s, in %s", seam_names[call], n,
-                         strerrorname_np(failures[i].errors[k]), who == SEAM_SUPERVISOR ? "the supervisor" : "the others");
+                         strerrorname_np(failures[i].errors[k]),
+                         who == SEAM_SUPERVISOR ? "the supervisor" : "the others");
                 check_case = text;
                 if (getenv("PVS_TALK"))
                     printf("%s\n", text), fflush(stdout);

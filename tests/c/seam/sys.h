@@ -44,17 +44,17 @@ int seam_enter(int call);
 #define SEAM_SYS_IS_DONE(call) ((call) == SEAM_close)
 #define SEAM_BAD(call) ((call) == SEAM_malloc ? (intptr_t)0 : (intptr_t)-1)
 
-#define SYS_SEAM(name, real)                                                                                           \
-    __extension__({                                                                                                    \
-        int seam_error_ = seam_enter(SEAM_##name);                                                                     \
-        __typeof__(real) seam_result_;                                                                                 \
-        if (seam_error_ == 0 || SEAM_SYS_IS_DONE(SEAM_##name))                                                         \
-            seam_result_ = (real);                                                                                     \
-        if (seam_error_ != 0) {                                                                                        \
-            errno = seam_error_;                                                                                       \
-            seam_result_ = (__typeof__(real))SEAM_BAD(SEAM_##name);                                                    \
-        }                                                                                                              \
-        seam_result_;                                                                                                  \
+#define SYS_SEAM(name, real)                                        \
+    __extension__({                                                 \
+        int seam_error_ = seam_enter(SEAM_##name);                  \
+        __typeof__(real) seam_result_;                              \
+        if (seam_error_ == 0 || SEAM_SYS_IS_DONE(SEAM_##name))      \
+            seam_result_ = (real);                                  \
+        if (seam_error_ != 0) {                                     \
+            errno = seam_error_;                                    \
+            seam_result_ = (__typeof__(real))SEAM_BAD(SEAM_##name); \
+        }                                                           \
+        seam_result_;                                               \
     })
 
 #include "../../../csrc/sys.h"
