@@ -17,8 +17,8 @@ Headers = Sequence[tuple[str, str]]
 OnLeft = Callable[[], None]
 
 
-class Exchange(Protocol):
-    """What a connection offers to the reply of the request it is busy with."""
+class Channel(Protocol):
+    """What an exchange offers to its reply."""
 
     def answer(self, status: int, body: bytes, content_type: str, headers: Headers) -> None: ...
     def begin_lend(self) -> int: ...
@@ -33,10 +33,10 @@ class Exchange(Protocol):
 class Reply:
     """The answer to one request; main loop only."""
 
-    __slots__ = ("_exchange", "_leavers", "_left", "answered")
+    __slots__ = ("_channel", "_leavers", "_left", "answered")
 
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
         self._leavers: list[OnLeft] = []
         self._left = False
         self.answered = False
@@ -44,7 +44,7 @@ class Reply:
     def send(self, status: int, body: bytes = b"", *, content_type: str = JSON, headers: Headers = ()) -> None:
         """Answer with `status` and the whole `body`; `headers` stand between Content-Type and Date, as recorded."""
         if self._begin():
-            self._exchange.answer(status, body, content_type, headers)
+            self._channel.answer(status, body, content_type, headers)
 
     def error(
         self, status: int, text: str, *, code: str | None = None, hint: str | None = None, headers: Headers = ()
@@ -54,9 +54,9 @@ class Reply:
 
     def stream(self, content_type: str) -> Stream:
         """Answer 200 with a body that has no end yet (server-sent events); it ends with the connection."""
-        stream = Stream(self, self._exchange)
+        stream = Stream(self, self._channel)
         if self._begin():
-            self._exchange.begin_stream(content_type)
+            self._channel.begin_stream(content_type)
         else:
             stream.open = False
         return stream
@@ -70,7 +70,7 @@ class Reply:
         if not self._begin():
             raise RuntimeError("the request was answered already, or its client has left")
         self._leavers.append(on_left)
-        return Lease(self._exchange, self._exchange.begin_lend())
+        return Lease(self._channel, self._channel.begin_lend())
 
     def on_left(self, callback: OnLeft) -> None:
         """Call `callback` once if the client leaves before it was answered (a half close is no leaving)."""
@@ -94,7 +94,7 @@ class Reply:
     def _begin(self) -> bool:
         """Take the one right to answer. False when the client has left, or when it was taken before."""
         if self.answered:
-            self._exchange.complain("a request was answered twice; the second answer was dropped")
+            self._channel.complain("a request was answered twice; the second answer was dropped")
             return False
         self.answered = True
         return not self._left
@@ -103,10 +103,10 @@ class Reply:
 class Lease:
     """A socket in a worker's hands. Exactly one of `answer` and `done` gives it back; main loop only."""
 
-    __slots__ = ("_exchange", "_returned", "fd")
+    __slots__ = ("_channel", "_returned", "fd")
 
-    def __init__(self, exchange: Exchange, fd: int) -> None:
-        self._exchange = exchange
+    def __init__(self, channel: Channel, fd: int) -> None:
+        self._channel = channel
         self._returned = False
         self.fd = fd
 
@@ -115,7 +115,7 @@ class Lease:
     ) -> None:
         """The worker has read the body, the loop answers. `reusable`: it was read to its very end, and no further."""
         if self._take():
-            self._exchange.answer_lent(status, body, content_type, headers, reusable)
+            self._channel.answer_lent(status, body, content_type, headers, reusable)
 
     def error(
         self,
@@ -133,11 +133,11 @@ class Lease:
     def done(self, *, reusable: bool) -> None:
         """The worker has answered (`reusable`), or has failed in the middle, and the connection is closed."""
         if self._take():
-            self._exchange.end_lend(reusable)
+            self._channel.end_lend(reusable)
 
     def _take(self) -> bool:
         if self._returned:
-            self._exchange.complain("a lease was given back twice; the second time was ignored")
+            self._channel.complain("a lease was given back twice; the second time was ignored")
             return False
         self._returned = True
         return True
@@ -146,17 +146,17 @@ class Lease:
 class Stream:
     """A body without an end. Bounded: a client that reads too slowly is closed, and `on_left` says so."""
 
-    __slots__ = ("_exchange", "_reply", "open")
+    __slots__ = ("_channel", "_reply", "open")
 
-    def __init__(self, reply: Reply, exchange: Exchange) -> None:
+    def __init__(self, reply: Reply, channel: Channel) -> None:
         self._reply = reply
-        self._exchange = exchange
+        self._channel = channel
         self.open = True
 
     def write(self, data: bytes) -> bool:
         """Send `data`, or keep it until the client reads. False once the stream is closed: write no more."""
         if self.open and not self._reply.left:
-            self.open = self._exchange.write_stream(data)
+            self.open = self._channel.write_stream(data)
         return self.open and not self._reply.left
 
     def on_left(self, callback: OnLeft) -> None:
@@ -167,4 +167,4 @@ class Stream:
         """End the body, and with it the connection, once all was flushed."""
         if self.open and not self._reply.left:
             self.open = False
-            self._exchange.end_stream()
+            self._channel.end_stream()

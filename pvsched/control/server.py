@@ -54,7 +54,7 @@ class Server:
         """How many connections are in each state."""
         found: dict[str, int] = {}
         for connection in self._service.connections:
-            found[connection.state] = found.get(connection.state, 0) + 1
+            found[connection.state_name] = found.get(connection.state_name, 0) + 1
         return found
 
     def listen(self, sock: socket.socket) -> None:
