@@ -148,7 +148,7 @@ class Connection:
         self._loop.unwatch_hangup(self.fd)
 
     def put(self, data: bytes, *, keep: bool, linger: bool) -> None:
-        """Send the last bytes of a reply; then go on (`keep`), or close: at once, or when the client stops (`linger`)."""
+        """Send a reply to its end; then go on (`keep`), or close: at once, or when the client stops (`linger`)."""
         self.state = SEND
         self._keep = keep
         self._linger = linger
