@@ -92,7 +92,7 @@ def subprocess_run(count: float) -> Iterator[Round]:
 
 @contextmanager
 def pebble(count: float) -> Iterator[Round]:
-    from concurrent.futures import TimeoutError as Late  # noqa: UP041  (Python 3.10 has two of them)
+    from concurrent.futures import TimeoutError as Late  # not the built-in one in Python 3.10
     from multiprocessing import get_context
 
     from pebble import ProcessPool
