@@ -3,8 +3,8 @@
 
 #include <sys.h>
 
-#define AHEAD_NS 500000u     /* at most this much work is sent ahead to one worker */
-#define RECALL_NS 2000000u   /* behind a task that runs longer than this, nothing waits */
+#define AHEAD_NS 500000u   /* at most this much work is sent ahead to one worker */
+#define RECALL_NS 2000000u /* behind a task that runs longer than this, nothing waits */
 
 int batch_withdraw(struct pvs_core *c, uint32_t slot)
 {
@@ -34,7 +34,8 @@ uint32_t batch_recall(struct pvs_core *c, uint32_t index)
     const struct proc *p = &c->procs[index];
     uint32_t taken = 0;
 
-    for (uint32_t i = p->next, first = p->first; i != first; i--) { /* the front too, if its worker has not come to it */
+    for (uint32_t i = p->next, first = p->first; i != first;
+         i--) { /* the front too, if its worker has not come to it */
         uint32_t slot = p->tasks[(i - 1) % RING];
         if (slot == PVS_NONE || task_at(c, slot)->state != PVS_ST_OFFERED || !batch_withdraw(c, slot))
             continue;
@@ -72,7 +73,8 @@ static uint32_t depth_of(struct pvs_core *c, const struct proc *p)
 {
     if (p->kind != PVS_POOL || p->state != PROC_LIVE || p->first == p->next || !p->run_ns)
         return 0;
-    if (p->killed || p->doomed || p->decided || p->closing || p->exited || p->cancel_asked || p->term_sent || p->want_term)
+    if (p->killed || p->doomed || p->decided || p->closing || p->exited || p->cancel_asked || p->term_sent ||
+        p->want_term)
         return 0;
     if (p->tx_start != p->tx_end || p->tx_task != PVS_NONE || task_at(c, proc_front(p))->fds != PVS_NONE)
         return 0;
@@ -85,7 +87,8 @@ static int fits(struct pvs_core *c, uint32_t index, uint32_t slot)
     const struct proc *p = &c->procs[index];
     const struct task *t = task_at(c, slot);
     const struct pvs_spec *s = spec_of(c, t);
-    int own = (s->flags & PVS_SURVIVE) || s->limit_memory || s->limit_cpu || s->limit_files || s->nice || s->ionice >= 0;
+    int own =
+        (s->flags & PVS_SURVIVE) || s->limit_memory || s->limit_cpu || s->limit_files || s->nice || s->ionice >= 0;
 
     return s->kind == PVS_POOL && !own && s->keeper == p->keeper && t->fds == PVS_NONE &&
            p->tx_end + sizeof(struct job_frame) + t->length <= TX_BYTES &&

@@ -5,7 +5,7 @@
 #include <sys.h>
 
 #define MOST_NOTE 65536u /* bytes of one progress or log frame */
-#define MOST_READS 160    /* of TX_BYTES, in a row: more than the largest pipe (1 MiB) holds */
+#define MOST_READS 160   /* of TX_BYTES, in a row: more than the largest pipe (1 MiB) holds */
 
 /* ---- streams of bytes (programs) ----------------------------------------------------------------- */
 
@@ -134,7 +134,8 @@ static void after_result(struct pvs_core *c, uint32_t index)
     atomic_store_explicit(&entry_of(c, index, p->first)->state, ENTRY_FREE, memory_order_release);
     proc_advance(c, index);
     if (one_shot || p->tx_task != PVS_NONE || p->rx.eof) {
-        p->answered = 1; /* a pool worker that answered before it read its job is no good either, nor one that hung up */
+        p->answered =
+            1; /* a pool worker that answered before it read its job is no good either, nor one that hung up */
         p->tx_start = p->tx_end = 0;
         p->tx_task = PVS_NONE;
         proc_linger(c, index);

@@ -322,7 +322,8 @@ static void take_wake(struct pvs_core *c)
     uint64_t count;
 
     (void)sys_read(c->wake, &count, sizeof(count));
-    (void)atomic_exchange(&c->woken, 0); /* an exchange: what was written before a pvs_wake() that found 1 is seen from here on */
+    (void)atomic_exchange(&c->woken,
+                          0); /* an exchange: what was written before a pvs_wake() that found 1 is seen from here on */
 }
 
 static void take_timer(struct pvs_core *c)
@@ -469,7 +470,19 @@ int pvs_step(pvs_core *c, uint64_t now, struct pvs_event *events, uint32_t max)
     return (int)c->out.count;
 }
 
-const char *pvs_bodies(const pvs_core *c) { return c->region; }
-uint64_t pvs_bodies_size(const pvs_core *c) { return c->region_size; }
-int pvs_fileno(const pvs_core *c) { return c->epoll; }
-uint64_t pvs_now(void) { return sys_now(); }
+const char *pvs_bodies(const pvs_core *c)
+{
+    return c->region;
+}
+uint64_t pvs_bodies_size(const pvs_core *c)
+{
+    return c->region_size;
+}
+int pvs_fileno(const pvs_core *c)
+{
+    return c->epoll;
+}
+uint64_t pvs_now(void)
+{
+    return sys_now();
+}

@@ -15,10 +15,10 @@
 #include "queue.h"
 
 #define MOST_KEEPERS 16u
-#define TASK_CANCEL 0x40u      /* in task.flags, above those of the caller: pvs_cancel() was called while it ran */
+#define TASK_CANCEL 0x40u /* in task.flags, above those of the caller: pvs_cancel() was called while it ran */
 #define TASK_CANCEL_AGAIN 0x80u
-#define TX_BYTES 8192u        /* jobs below this go out in one piece */
-#define PVS_MIN_EVENTS 64u    /* a process that ends may end a whole ring of tasks in one go */
+#define TX_BYTES 8192u     /* jobs below this go out in one piece */
+#define PVS_MIN_EVENTS 64u /* a process that ends may end a whole ring of tasks in one go */
 #define EXITED_UNSEEN 2
 #define LOST_NS 5000000000u   /* a killed process that the kernel does not let die */
 #define LINGER_NS 1000000000u /* a worker that has answered must ask for more, or exit, within this */
@@ -66,7 +66,7 @@ enum proc_state {
     PROC_WANTED,   /* the spawn request has not been sent yet */
     PROC_SPAWNING, /* sent, not reported */
     PROC_LIVE,
-    PROC_THREAD    /* no process: a THREAD task's place */
+    PROC_THREAD /* no process: a THREAD task's place */
 };
 
 /* What the proc's deadline means. */
@@ -80,36 +80,37 @@ struct growing { /* bytes of one stream: in the slot's part of the region, or, w
 
 struct proc {
     uint8_t state, kind, watch;
-    uint8_t killed;                 /* SIGKILL was sent or asked for */
-    uint8_t want_term, want_kill;   /* requests that the keeper has not taken yet */
-    uint8_t term_sent;              /* SIGTERM not acknowledged: a late one must not hit the next task */
-    uint8_t exited;                 /* 1: the keeper reported its end; EXITED_UNSEEN: the keeper is gone itself */
-    uint8_t listed;                 /* has bytes or an end that the last step had no room for */
-    uint8_t answered;               /* a one-shot that has had its task */
-    uint8_t doomed;                 /* broke the protocol: no further task */
-    uint8_t closing;                /* told to leave */
-    uint8_t cancel_asked;           /* one of its tasks has a TASK_CANCEL to be looked at */
+    uint8_t killed;                   /* SIGKILL was sent or asked for */
+    uint8_t want_term, want_kill;     /* requests that the keeper has not taken yet */
+    uint8_t term_sent;                /* SIGTERM not acknowledged: a late one must not hit the next task */
+    uint8_t exited;                   /* 1: the keeper reported its end; EXITED_UNSEEN: the keeper is gone itself */
+    uint8_t listed;                   /* has bytes or an end that the last step had no room for */
+    uint8_t answered;                 /* a one-shot that has had its task */
+    uint8_t doomed;                   /* broke the protocol: no further task */
+    uint8_t closing;                  /* told to leave */
+    uint8_t cancel_asked;             /* one of its tasks has a TASK_CANCEL to be looked at */
     uint8_t decided, outcome, reason; /* what the running task will end as, once its process is gone */
     uint32_t gen, keeper;
     int pid, pidfd, channel, out_fd, err_fd, signal;
     int error, exit_kind, exit_value;
-    int give[EXEC_FIXED_FDS];       /* descriptors for the spawn request; -1 = none */
-    uint32_t tasks[RING];           /* task slots; PVS_NONE = withdrawn or done */
-    uint32_t first, next;           /* counters: oldest outstanding, next to give */
-    uint64_t deadline;              /* 0 = none; its meaning is `watch` */
-    uint64_t recall;                /* when to take back what waits behind a long task; 0 = nothing does */
+    int give[EXEC_FIXED_FDS]; /* descriptors for the spawn request; -1 = none */
+    uint32_t tasks[RING];     /* task slots; PVS_NONE = withdrawn or done */
+    uint32_t first, next;     /* counters: oldest outstanding, next to give */
+    uint64_t deadline;        /* 0 = none; its meaning is `watch` */
+    uint64_t recall;          /* when to take back what waits behind a long task; 0 = nothing does */
     uint32_t recall_front;
-    uint32_t run_ns;                /* smoothed run time of its tasks; 0 = none has run */
-    uint32_t tx_start, tx_end;      /* in its part of txbufs */
-    uint32_t tx_task;               /* a large job being sent, PVS_NONE = none */
+    uint32_t run_ns;           /* smoothed run time of its tasks; 0 = none has run */
+    uint32_t tx_start, tx_end; /* in its part of txbufs */
+    uint32_t tx_task;          /* a large job being sent, PVS_NONE = none */
     size_t tx_offset;
     uint8_t tx_armed, fds_sent;
-    uint8_t lost;                   /* killed, and the kernel keeps it */
+    uint8_t lost; /* killed, and the kernel keeps it */
     struct growing rx, out, err;
-    uint32_t rx_start;              /* parsed up to here */
-    uint64_t rx_pinned;             /* step in which an event points into rx */
-    uint32_t stream_at, stream_seen; /* bytes of the reply stream received, and known (received, or read in the outbox) */
-    char *big;                      /* a body that is larger than rx */
+    uint32_t rx_start;  /* parsed up to here */
+    uint64_t rx_pinned; /* step in which an event points into rx */
+    uint32_t stream_at,
+        stream_seen; /* bytes of the reply stream received, and known (received, or read in the outbox) */
+    char *big;       /* a body that is larger than rx */
     uint32_t big_got;
     struct reply_frame big_frame;
 };
@@ -135,15 +136,15 @@ struct pvs_core {
     int page_fd, epoll, wake, timer;
     char *region, *txbufs, *stage;
     size_t region_size;
-    char **graves;                   /* allocated bodies of the last step */
+    char **graves; /* allocated bodies of the last step */
     uint32_t grave_count, grave_room;
     uint64_t now, armed, step;
     struct keeper_link keepers[MOST_KEEPERS];
     struct epoll_event ready[64];
     int ready_count;
-    uint32_t done_head, done_tail;   /* ended, not told yet; linked through task.next */
-    uint32_t places;                 /* taken */
-    uint32_t spare_keeper;           /* the one that FORK last used; PVS_NONE */
+    uint32_t done_head, done_tail; /* ended, not told yet; linked through task.next */
+    uint32_t places;               /* taken */
+    uint32_t spare_keeper;         /* the one that FORK last used; PVS_NONE */
     int want_started, more, trim;
     _Atomic int woken;
     struct emitted out;

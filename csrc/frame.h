@@ -13,7 +13,8 @@
 /* ---- supervisor -> keeper: SOCK_SEQPACKET, one struct a message, descriptors alongside --------- */
 
 enum keeper_op {
-    KEEPER_HELLO = 1, /* proc = number of process slots; descriptors: the shared page, the supervisor's pidfd if it has one */
+    KEEPER_HELLO =
+        1, /* proc = number of process slots; descriptors: the shared page, the supervisor's pidfd if it has one */
     KEEPER_SPAWN = 2, /* descriptors: channel; for EXEC channel, stdin, stdout, stderr, exec block, lent ones */
     KEEPER_TERM = 3,  /* SIGTERM to the whole tree; answered with REPORT_SIGNALLED */
     KEEPER_KILL = 4   /* SIGKILL to the leader; the tree follows when it is dead */
@@ -22,16 +23,16 @@ enum keeper_op {
 struct keeper_request {
     uint32_t op, proc, gen, kind;
     uint32_t flags, exec_bytes;
-    uint32_t nfds, reserved;  /* how many descriptors come with it */
+    uint32_t nfds, reserved; /* how many descriptors come with it */
     int32_t nice, ionice;
     uint64_t memory, cpu, files;
 };
 
 enum report_op {
-    REPORT_HELLO = 1,     /* pid of the keeper; descriptor: its pidfd, where there is one */
-    REPORT_SPAWNED = 2,   /* pid; descriptor: pidfd, where there is one */
-    REPORT_FAILED = 3,    /* error = errno; value 1: exec failed, 0: spawn failed */
-    REPORT_EXITED = 4,    /* value = wait status, error = errno if the status was lost */
+    REPORT_HELLO = 1,   /* pid of the keeper; descriptor: its pidfd, where there is one */
+    REPORT_SPAWNED = 2, /* pid; descriptor: pidfd, where there is one */
+    REPORT_FAILED = 3,  /* error = errno; value 1: exec failed, 0: spawn failed */
+    REPORT_EXITED = 4,  /* value = wait status, error = errno if the status was lost */
     REPORT_SIGNALLED = 5
 };
 
@@ -44,19 +45,19 @@ struct keeper_report {
 
 /* ---- supervisor -> worker: SOCK_STREAM, header then payload; lent descriptors with the header --- */
 
-#define JOB_MAGIC 0x4a535650u   /* "PVSJ" */
-#define REPLY_MAGIC 0x5250u     /* "PR" */
-#define JOB_LIMITS 1u           /* memory .. ionice count */
-#define JOB_ONE_SHOT 2u         /* the worker leaves after this one */
-#define JOB_AHEAD 4u            /* sent ahead: the worker claims it */
-#define JOB_SURVIVE 8u          /* what it leaves behind lives on */
+#define JOB_MAGIC 0x4a535650u /* "PVSJ" */
+#define REPLY_MAGIC 0x5250u   /* "PR" */
+#define JOB_LIMITS 1u         /* memory .. ionice count */
+#define JOB_ONE_SHOT 2u       /* the worker leaves after this one */
+#define JOB_AHEAD 4u          /* sent ahead: the worker claims it */
+#define JOB_SURVIVE 8u        /* what it leaves behind lives on */
 
 struct job_frame {
     uint32_t magic, length;
     uint32_t entry, nfds;
     uint64_t id;
-    uint64_t timeout_ns;  /* 0 = none */
-    uint64_t started_ns;  /* not JOB_AHEAD: when it was dispatched */
+    uint64_t timeout_ns; /* 0 = none */
+    uint64_t started_ns; /* not JOB_AHEAD: when it was dispatched */
     uint64_t memory, cpu, files;
     int32_t nice, ionice;
     uint32_t flags, reserved;
@@ -66,7 +67,7 @@ struct job_frame {
 
 struct reply_frame {
     uint16_t magic;
-    uint8_t type;    /* enum pvs_reply */
+    uint8_t type; /* enum pvs_reply */
     uint8_t entry;
     uint32_t length;
     uint32_t id_low;

@@ -123,7 +123,8 @@ void proc_advance(struct pvs_core *c, uint32_t index)
 /* Limits cannot be undone and what survives must not be a pool's: such a task gets a worker of its own. */
 static int runs_as(const struct pvs_spec *s)
 {
-    int own = (s->flags & PVS_SURVIVE) || s->limit_memory || s->limit_cpu || s->limit_files || s->nice || s->ionice >= 0;
+    int own =
+        (s->flags & PVS_SURVIVE) || s->limit_memory || s->limit_cpu || s->limit_files || s->nice || s->ionice >= 0;
     return s->kind == PVS_POOL && own ? PVS_FORK : s->kind;
 }
 

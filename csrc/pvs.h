@@ -32,13 +32,13 @@ enum pvs_policy { PVS_FIFO = 0, PVS_STRICT = 1, PVS_EDF = 2, PVS_FAIR = 3 };
 enum pvs_kind { PVS_INLINE = 0, PVS_THREAD = 1, PVS_FORK = 2, PVS_POOL = 3, PVS_EXEC = 4 };
 
 enum pvs_state {
-    PVS_ST_NONE = 0,     /* no such task, or it has ended */
-    PVS_ST_HELD = 1,     /* counted, with a queue deadline, but not to be started before pvs_release() */
+    PVS_ST_NONE = 0, /* no such task, or it has ended */
+    PVS_ST_HELD = 1, /* counted, with a queue deadline, but not to be started before pvs_release() */
     PVS_ST_QUEUED = 2,
     PVS_ST_OFFERED = 3,  /* sent ahead to a busy pool worker; still counts as queued */
     PVS_ST_STARTING = 4, /* given to a worker that has not reported its pid yet */
     PVS_ST_RUNNING = 5,
-    PVS_ST_STOPPING = 6  /* cancelled or overrun; its tree is being ended */
+    PVS_ST_STOPPING = 6 /* cancelled or overrun; its tree is being ended */
 };
 
 enum pvs_outcome { PVS_SUCCEEDED = 0, PVS_FAILED = 1, PVS_TIMED_OUT = 2, PVS_EXPIRED = 3, PVS_CANCELLED = 4 };
@@ -47,13 +47,13 @@ enum pvs_outcome { PVS_SUCCEEDED = 0, PVS_FAILED = 1, PVS_TIMED_OUT = 2, PVS_EXP
 enum pvs_reason {
     PVS_R_NONE = 0,
     PVS_R_RAISED = 1,
-    PVS_R_NO_RESULT = 2,        /* exited 0, or closed its channel, without a result */
-    PVS_R_BAD_FRAME = 3,        /* what came back is not a frame of ours */
+    PVS_R_NO_RESULT = 2, /* exited 0, or closed its channel, without a result */
+    PVS_R_BAD_FRAME = 3, /* what came back is not a frame of ours */
     PVS_R_RESULT_TOO_LARGE = 4,
     PVS_R_EXIT_STATUS = 5,
     PVS_R_WORKER_DIED = 6,
-    PVS_R_SPAWN_FAILED = 7,     /* error = errno */
-    PVS_R_EXEC_FAILED = 8,      /* error = errno */
+    PVS_R_SPAWN_FAILED = 7, /* error = errno */
+    PVS_R_EXEC_FAILED = 8,  /* error = errno */
     PVS_R_LOST_STATUS = 9
 };
 
@@ -72,7 +72,7 @@ enum pvs_event_type {
 enum pvs_flag {
     PVS_GRACEFUL = 1, /* at the timeout SIGTERM, grace, SIGKILL; otherwise SIGKILL at once */
     PVS_SURVIVE = 2,
-    PVS_HOLD = 4      /* start as PVS_ST_HELD */
+    PVS_HOLD = 4 /* start as PVS_ST_HELD */
 };
 
 /* ---- the supervisor's side ------------------------------------------------------------------ */
@@ -96,22 +96,22 @@ struct pvs_settings {
 
 /* What one kind of task looks like; may be reused for any number of pvs_submit() calls. */
 struct pvs_spec {
-    int32_t kind;             /* enum pvs_kind */
-    int32_t priority;         /* 0 (most urgent) .. 9 */
-    uint32_t lane;            /* 0 .. settings.lanes - 1 */
-    uint32_t keeper;          /* index, from pvs_attach_keeper(); FORK, POOL, EXEC */
-    uint32_t flags;           /* enum pvs_flag */
-    uint32_t result_limit;    /* bytes; default 1 MiB */
-    uint32_t output_limit;    /* EXEC: bytes kept of stdout, and of stderr; default 64 KiB */
-    uint32_t exec_bytes;      /* EXEC: this many leading bytes of the payload are the exec block, the rest is stdin */
-    uint64_t timeout_ns;      /* from dispatch; 0 = none */
-    uint64_t queue_timeout_ns;/* from submit; 0 = none */
+    int32_t kind;              /* enum pvs_kind */
+    int32_t priority;          /* 0 (most urgent) .. 9 */
+    uint32_t lane;             /* 0 .. settings.lanes - 1 */
+    uint32_t keeper;           /* index, from pvs_attach_keeper(); FORK, POOL, EXEC */
+    uint32_t flags;            /* enum pvs_flag */
+    uint32_t result_limit;     /* bytes; default 1 MiB */
+    uint32_t output_limit;     /* EXEC: bytes kept of stdout, and of stderr; default 64 KiB */
+    uint32_t exec_bytes;       /* EXEC: this many leading bytes of the payload are the exec block, the rest is stdin */
+    uint64_t timeout_ns;       /* from dispatch; 0 = none */
+    uint64_t queue_timeout_ns; /* from submit; 0 = none */
     uint64_t grace_ns;
-    uint64_t limit_memory;    /* bytes of RLIMIT_AS; 0 = no limit */
-    uint64_t limit_cpu;       /* seconds of RLIMIT_CPU; 0 = no limit */
-    uint64_t limit_files;     /* RLIMIT_NOFILE; 0 = no limit */
-    int32_t nice;             /* added; 0 = unchanged */
-    int32_t ionice;           /* class << 13 | level, as ioprio_set takes it; -1 = unchanged */
+    uint64_t limit_memory; /* bytes of RLIMIT_AS; 0 = no limit */
+    uint64_t limit_cpu;    /* seconds of RLIMIT_CPU; 0 = no limit */
+    uint64_t limit_files;  /* RLIMIT_NOFILE; 0 = no limit */
+    int32_t nice;          /* added; 0 = unchanged */
+    int32_t ionice;        /* class << 13 | level, as ioprio_set takes it; -1 = unchanged */
 };
 
 /* One thing that happened. Bodies live until the next pvs_step(): at pvs_bodies(core) + body when body is below
@@ -119,25 +119,25 @@ struct pvs_spec {
 struct pvs_event {
     uint64_t id;
     uint64_t queued_ns;
-    uint64_t started_ns;  /* 0 = never */
+    uint64_t started_ns; /* 0 = never */
     uint64_t ended_ns;
-    uint64_t body;        /* the result, progress or log text */
-    uint64_t out;         /* EXEC: stdout */
-    uint64_t err;         /* EXEC: stderr */
-    uint64_t after_ns;    /* timed out: the run time that was allowed */
+    uint64_t body;     /* the result, progress or log text */
+    uint64_t out;      /* EXEC: stdout */
+    uint64_t err;      /* EXEC: stderr */
+    uint64_t after_ns; /* timed out: the run time that was allowed */
     uint64_t reserved;
-    int32_t type;         /* enum pvs_event_type */
-    int32_t kind;         /* enum pvs_kind the task ran as (INLINE for all when workers = 0) */
-    int32_t outcome;      /* enum pvs_outcome */
-    int32_t reason;       /* enum pvs_reason */
-    int32_t cause;        /* enum pvs_cause */
-    int32_t error;        /* errno of a failed spawn or exec */
-    int32_t pid;          /* of the worker; 0 = none */
-    int32_t exit_kind;    /* 0 unknown, 1 exit code, 2 signal */
+    int32_t type;      /* enum pvs_event_type */
+    int32_t kind;      /* enum pvs_kind the task ran as (INLINE for all when workers = 0) */
+    int32_t outcome;   /* enum pvs_outcome */
+    int32_t reason;    /* enum pvs_reason */
+    int32_t cause;     /* enum pvs_cause */
+    int32_t error;     /* errno of a failed spawn or exec */
+    int32_t pid;       /* of the worker; 0 = none */
+    int32_t exit_kind; /* 0 unknown, 1 exit code, 2 signal */
     int32_t exit_value;
-    int32_t signal;       /* timed out: the last signal sent for it; 0 = none */
-    int32_t truncated;    /* EXEC: output was cut at output_limit */
-    int32_t value;        /* KEEPER_DIED: index; END: 1 if a result frame came */
+    int32_t signal;    /* timed out: the last signal sent for it; 0 = none */
+    int32_t truncated; /* EXEC: output was cut at output_limit */
+    int32_t value;     /* KEEPER_DIED: index; END: 1 if a result frame came */
     int32_t out_len;
     int32_t err_len;
     uint32_t body_len;
@@ -152,14 +152,15 @@ struct pvs_task_info {
     int32_t lane_full, no_worker; /* what keeps it waiting, besides those ahead */
 };
 struct pvs_stats {
-    uint64_t submitted, ended, started, kills, timeouts, wakeups, spawned, batched, late_max_ns, late_sum_ns, late_count;
+    uint64_t submitted, ended, started, kills, timeouts, wakeups, spawned, batched, late_max_ns, late_sum_ns,
+        late_count;
     uint64_t oldest_queued_ns; /* submit time of the longest waiting task; 0 = none waits */
     uint32_t waiting, held, running, workers, processes, idle, spares, capacity, payload_blocks_free, lanes;
 };
 struct pvs_lane_info {
     uint32_t waiting[10]; /* by priority */
     uint32_t running, limit, weight_milli, reserved;
-    uint64_t started;     /* n of the fair policy */
+    uint64_t started; /* n of the fair policy */
 };
 
 PVS_CHECKED int pvs_open(pvs_core **out, const struct pvs_settings *settings);
@@ -178,8 +179,8 @@ uint64_t pvs_bodies_size(const pvs_core *core);
 
 /* Copies payload and duplicates fds (at most 16). Returns the new id (> 0), or -ENOBUFS (queue full),
  * -EFBIG (payload can never fit), -EINVAL, -EMFILE... */
-PVS_CHECKED int64_t pvs_submit(pvs_core *core, const struct pvs_spec *spec, uint64_t now, const char *payload, size_t length,
-                               const int *fds, uint32_t nfds);
+PVS_CHECKED int64_t pvs_submit(pvs_core *core, const struct pvs_spec *spec, uint64_t now, const char *payload,
+                               size_t length, const int *fds, uint32_t nfds);
 /* A held task becomes an ordinary waiting one, at the place of its own sequence number. */
 PVS_CHECKED int pvs_release(pvs_core *core, uint64_t id);
 /* -ENOENT if there is no such live task. Queued: ends at the next step. Running: SIGTERM, grace, SIGKILL; again: SIGKILL. */
@@ -194,7 +195,8 @@ PVS_CHECKED int pvs_lent(const pvs_core *core, uint64_t id, int fds[16]);
 void pvs_wake(pvs_core *core);
 
 /* Lanes are numbered by the caller, 0 .. lanes-1; one that was never set has no limit and weight 10000. */
-PVS_CHECKED int pvs_set_lane(pvs_core *core, uint32_t lane, uint32_t limit, uint32_t weight_milli); /* limit 0 = none; weight 1000 = "low" */
+PVS_CHECKED int pvs_set_lane(pvs_core *core, uint32_t lane, uint32_t limit,
+                             uint32_t weight_milli); /* limit 0 = none; weight 1000 = "low" */
 PVS_CHECKED int pvs_set_policy(pvs_core *core, int32_t policy);
 PVS_CHECKED int pvs_set_workers(pvs_core *core, uint32_t workers);
 void pvs_want_started(pvs_core *core, int32_t on);
@@ -238,7 +240,7 @@ struct pvs_job {
     const char *payload;  /* valid until the next pvs_worker_next() */
     uint32_t length;
     uint32_t nfds;
-    int32_t fds[16];      /* the next pvs_worker_next() closes those that the handler has not closed itself */
+    int32_t fds[16]; /* the next pvs_worker_next() closes those that the handler has not closed itself */
 };
 
 /* Blocks for the next job. 1 a job, 0 leave (EOF, or a one-shot worker that has had its task), -EINTR a signal came. */

@@ -205,7 +205,7 @@ static int vfork_and_exec(struct program *p)
 
     sigfillset(&all);
     __asan_unpoison_memory_region(stack, sizeof(stack)); /* the last child left it without returning */
-    (void)sigprocmask(SIG_SETMASK, &all, &old); /* no handler of the keeper's may run in the child */
+    (void)sigprocmask(SIG_SETMASK, &all, &old);          /* no handler of the keeper's may run in the child */
     int pid = sys_clone(program_child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, p);
     int error = errno;
     (void)sigprocmask(SIG_SETMASK, &old, NULL);

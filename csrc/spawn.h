@@ -9,8 +9,8 @@
 PVS_CHECKED int spawn_worker(const struct pvs_hooks *hooks, int channel, int survive);
 
 struct spawn_failure {
-    int error;   /* errno */
-    int exec;    /* 1: execve failed, 0: something before it */
+    int error; /* errno */
+    int exec;  /* 1: execve failed, 0: something before it */
 };
 
 /* fds: channel, stdin, stdout, stderr, exec block, lent...; they become 3, 0, 1, 2, -, 4... in the program.
