@@ -43,91 +43,35 @@
 #define SYS_SEAM(name, call) call
 #endif
 
-/* clang-format off: one line a call, to be read as a table */
-static inline void *sys_malloc(size_t n)
-{
-    return SYS_SEAM(malloc, malloc(n));
-}
+/* One line a call, to be read as a table. */
+/* clang-format off */
+static inline void *sys_malloc(size_t n) { return SYS_SEAM(malloc, malloc(n)); }
 static inline void *sys_mmap(size_t n, int prot, int flags, int fd)
 {
     return SYS_SEAM(mmap, mmap(NULL, n, prot, flags, fd, 0));
 }
-static inline int sys_madvise(void *p, size_t n, int advice)
-{
-    return SYS_SEAM(madvise, madvise(p, n, advice));
-}
-static inline int sys_close(int fd)
-{
-    return SYS_SEAM(close, close(fd));
-}
-static inline ssize_t sys_read(int fd, void *p, size_t n)
-{
-    return SYS_SEAM(read, read(fd, p, n));
-}
-static inline ssize_t sys_write(int fd, const void *p, size_t n)
-{
-    return SYS_SEAM(write, write(fd, p, n));
-}
-static inline ssize_t sys_recv(int fd, void *p, size_t n, int f)
-{
-    return SYS_SEAM(recv, recv(fd, p, n, f));
-}
-static inline ssize_t sys_send(int fd, const void *p, size_t n, int f)
-{
-    return SYS_SEAM(send, send(fd, p, n, f));
-}
-static inline ssize_t sys_recvmsg(int fd, struct msghdr *m, int f)
-{
-    return SYS_SEAM(recvmsg, recvmsg(fd, m, f));
-}
-static inline ssize_t sys_sendmsg(int fd, const struct msghdr *m, int f)
-{
-    return SYS_SEAM(sendmsg, sendmsg(fd, m, f));
-}
+static inline int sys_madvise(void *p, size_t n, int advice) { return SYS_SEAM(madvise, madvise(p, n, advice)); }
+static inline int sys_close(int fd) { return SYS_SEAM(close, close(fd)); }
+static inline ssize_t sys_read(int fd, void *p, size_t n) { return SYS_SEAM(read, read(fd, p, n)); }
+static inline ssize_t sys_write(int fd, const void *p, size_t n) { return SYS_SEAM(write, write(fd, p, n)); }
+static inline ssize_t sys_recv(int fd, void *p, size_t n, int f) { return SYS_SEAM(recv, recv(fd, p, n, f)); }
+static inline ssize_t sys_send(int fd, const void *p, size_t n, int f) { return SYS_SEAM(send, send(fd, p, n, f)); }
+static inline ssize_t sys_recvmsg(int fd, struct msghdr *m, int f) { return SYS_SEAM(recvmsg, recvmsg(fd, m, f)); }
+static inline ssize_t sys_sendmsg(int fd, const struct msghdr *m, int f) { return SYS_SEAM(sendmsg, sendmsg(fd, m, f)); }
 static inline int sys_socketpair(int type, int fds[2])
 {
     return SYS_SEAM(socketpair, socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds));
 }
-static inline int sys_pipe2(int fds[2], int flags)
-{
-    return SYS_SEAM(pipe2, pipe2(fds, flags));
-}
-static inline int sys_shutdown(int fd, int how)
-{
-    return SYS_SEAM(shutdown, shutdown(fd, how));
-}
-static inline int sys_dup_cloexec(int fd, int least)
-{
-    return SYS_SEAM(dup, fcntl(fd, F_DUPFD_CLOEXEC, least));
-}
-static inline int sys_dup2(int from, int to)
-{
-    return SYS_SEAM(dup2, dup2(from, to));
-}
-static inline int sys_set_nonblock(int fd)
-{
-    return SYS_SEAM(nonblock, fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK));
-}
-static inline int sys_memfd(const char *name)
-{
-    return SYS_SEAM(memfd, (int)syscall(__NR_memfd_create, name, 1u));
-}
-static inline int sys_open(const char *path, int flags, unsigned mode)
-{
-    return SYS_SEAM(open, open(path, flags, mode));
-}
-static inline int sys_ftruncate(int fd, off_t n)
-{
-    return SYS_SEAM(ftruncate, ftruncate(fd, n));
-}
-static inline off_t sys_lseek(int fd, off_t at)
-{
-    return SYS_SEAM(lseek, lseek(fd, at, SEEK_SET));
-}
-static inline int sys_epoll_create(void)
-{
-    return SYS_SEAM(epoll_create, epoll_create1(EPOLL_CLOEXEC));
-}
+static inline int sys_pipe2(int fds[2], int flags) { return SYS_SEAM(pipe2, pipe2(fds, flags)); }
+static inline int sys_shutdown(int fd, int how) { return SYS_SEAM(shutdown, shutdown(fd, how)); }
+static inline int sys_dup_cloexec(int fd, int least) { return SYS_SEAM(dup, fcntl(fd, F_DUPFD_CLOEXEC, least)); }
+static inline int sys_dup2(int from, int to) { return SYS_SEAM(dup2, dup2(from, to)); }
+static inline int sys_set_nonblock(int fd) { return SYS_SEAM(nonblock, fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK)); }
+static inline int sys_memfd(const char *name) { return SYS_SEAM(memfd, (int)syscall(__NR_memfd_create, name, 1u)); }
+static inline int sys_open(const char *path, int flags, unsigned mode) { return SYS_SEAM(open, open(path, flags, mode)); }
+static inline int sys_ftruncate(int fd, off_t n) { return SYS_SEAM(ftruncate, ftruncate(fd, n)); }
+static inline off_t sys_lseek(int fd, off_t at) { return SYS_SEAM(lseek, lseek(fd, at, SEEK_SET)); }
+static inline int sys_epoll_create(void) { return SYS_SEAM(epoll_create, epoll_create1(EPOLL_CLOEXEC)); }
 static inline int sys_epoll_ctl(int ep, int op, int fd, struct epoll_event *ev)
 {
     return SYS_SEAM(epoll_ctl, epoll_ctl(ep, op, fd, ev));
@@ -136,10 +80,7 @@ static inline int sys_epoll_wait(int ep, struct epoll_event *ev, int n, int ms)
 {
     return SYS_SEAM(epoll_wait, epoll_wait(ep, ev, n, ms));
 }
-static inline int sys_eventfd(void)
-{
-    return SYS_SEAM(eventfd, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-}
+static inline int sys_eventfd(void) { return SYS_SEAM(eventfd, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)); }
 static inline int sys_timerfd(void)
 {
     return SYS_SEAM(timerfd, timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
@@ -152,14 +93,8 @@ static inline int sys_signalfd(const sigset_t *set)
 {
     return SYS_SEAM(signalfd, signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK));
 }
-static inline int sys_poll(struct pollfd *p, nfds_t n, int ms)
-{
-    return SYS_SEAM(poll, poll(p, n, ms));
-}
-static inline pid_t sys_fork(void)
-{
-    return SYS_SEAM(fork, fork());
-}
+static inline int sys_poll(struct pollfd *p, nfds_t n, int ms) { return SYS_SEAM(poll, poll(p, n, ms)); }
+static inline pid_t sys_fork(void) { return SYS_SEAM(fork, fork()); }
 static inline int sys_clone(int (*run)(void *), void *stack_top, int flags, void *arg)
 {
     return SYS_SEAM(clone, clone(run, stack_top, flags, arg));
@@ -168,22 +103,13 @@ static inline int sys_execve(const char *path, char *const argv[], char *const e
 {
     return SYS_SEAM(execve, execve(path, argv, envp));
 }
-static inline int sys_kill(pid_t pid, int sig)
-{
-    return SYS_SEAM(kill, kill(pid, sig));
-}
-static inline pid_t sys_waitpid(pid_t pid, int *status, int flags)
-{
-    return SYS_SEAM(waitpid, waitpid(pid, status, flags));
-}
+static inline int sys_kill(pid_t pid, int sig) { return SYS_SEAM(kill, kill(pid, sig)); }
+static inline pid_t sys_waitpid(pid_t pid, int *status, int flags) { return SYS_SEAM(waitpid, waitpid(pid, status, flags)); }
 static inline int sys_waitid(idtype_t type, id_t id, siginfo_t *si, int flags)
 {
     return SYS_SEAM(waitid, waitid(type, id, si, flags));
 }
-static inline int sys_pidfd_open(pid_t pid)
-{
-    return SYS_SEAM(pidfd_open, (int)syscall(__NR_pidfd_open, pid, 0));
-}
+static inline int sys_pidfd_open(pid_t pid) { return SYS_SEAM(pidfd_open, (int)syscall(__NR_pidfd_open, pid, 0)); }
 static inline int sys_pidfd_kill(int pidfd, int sig)
 {
     return SYS_SEAM(pidfd_kill, (int)syscall(__NR_pidfd_send_signal, pidfd, sig, NULL, 0));
@@ -192,32 +118,17 @@ static inline int sys_close_range(unsigned first, unsigned last)
 {
     return SYS_SEAM(close_range, (int)syscall(__NR_close_range, first, last, 0));
 }
-static inline int sys_prctl(int op, unsigned long arg)
-{
-    return SYS_SEAM(prctl, prctl(op, arg, 0, 0, 0));
-}
-static inline pid_t sys_setsid(void)
-{
-    return SYS_SEAM(setsid, setsid());
-}
-static inline int sys_chdir(const char *path)
-{
-    return SYS_SEAM(chdir, chdir(path));
-}
+static inline int sys_prctl(int op, unsigned long arg) { return SYS_SEAM(prctl, prctl(op, arg, 0, 0, 0)); }
+static inline pid_t sys_setsid(void) { return SYS_SEAM(setsid, setsid()); }
+static inline int sys_chdir(const char *path) { return SYS_SEAM(chdir, chdir(path)); }
 static inline int sys_setrlimit(int what, uint64_t value)
 {
     /* the raw call: glibc gives `what` an enum type, musl an int, and its limits have 64 bits everywhere */
     const uint64_t limit[2] = {value, value};
     return SYS_SEAM(setrlimit, (int)syscall(__NR_prlimit64, 0, what, limit, NULL));
 }
-static inline int sys_nice(int add)
-{
-    return SYS_SEAM(nice, setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + add));
-}
-static inline int sys_ioprio(int value)
-{
-    return SYS_SEAM(ioprio, (int)syscall(__NR_ioprio_set, 1, 0, value));
-}
+static inline int sys_nice(int add) { return SYS_SEAM(nice, setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + add)); }
+static inline int sys_ioprio(int value) { return SYS_SEAM(ioprio, (int)syscall(__NR_ioprio_set, 1, 0, value)); }
 static inline uint64_t sys_now(void)
 {
     struct timespec t;
