@@ -1,15 +1,19 @@
-"""JSON, strict and quick: no NaN, no Infinity, nothing after the value. Encoder and scanner are built once."""
+"""JSON, strict and quick: no NaN, no Infinity, nothing after the value. Encoder and scanner are built once.
+
+They are made straight from `_json`, the C half of the standard library's json: the Python half, with `re` and `enum`,
+weighs a megabyte in every process, and JSONEncoder.encode() builds its encoder anew for every call, at twice the price
+of a small dict. A Python without `_json`, or with another one than we know, gets the ordinary way.
+"""
 
 from __future__ import annotations
-
-import json.decoder
-import json.encoder
-import json.scanner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+
+    Encode = Callable[[Any], bytes]
+    Decode = Callable[[bytes], Any]
 
 # What encode() and decode() raise. A circular or very deep value ends in RecursionError.
 ENCODE_ERRORS = (TypeError, ValueError, RecursionError)
@@ -24,40 +28,67 @@ def _refuse_constant(text: str) -> object:
     raise ValueError(f"{text} is not JSON")
 
 
-_decoder = json.decoder.JSONDecoder(parse_constant=_refuse_constant)
-_scan: Callable[[str, int], tuple[Any, int]] = json.scanner.make_scanner(_decoder)  # type: ignore[arg-type]
+class _Reading:
+    """What the scanner asks its owner for; the names are json.JSONDecoder's."""
+
+    strict = True
+    object_hook = None
+    object_pairs_hook = None
+    parse_float = float
+    parse_int = int
+    parse_constant = staticmethod(_refuse_constant)
 
 
-def _make_encode() -> Callable[[Any], bytes]:
-    make: Any = getattr(json.encoder, "c_make_encoder", None)
-    quote: Any = getattr(json.encoder, "encode_basestring_ascii", None)
+def _encode_slowly(value: Any) -> bytes:
+    from json import dumps
+
+    return dumps(value, allow_nan=False, separators=(",", ":"), default=_refuse_type).encode()
+
+
+def _decode_slowly(body: bytes) -> Any:
+    from json import loads
+
+    return loads(str(body, "utf-8"), parse_constant=_refuse_constant)
+
+
+def _make_encode(c: Any) -> Encode:
+    chunks = c.make_encoder(None, _refuse_type, c.encode_basestring_ascii, None, ":", ",", False, False, False)
     join = "".join
-    if make is not None:
-        # JSONEncoder.encode() builds this object anew for every call, at twice the price of a small dict
-        chunks = make(None, _refuse_type, quote, None, ":", ",", False, False, False)
 
-        def encode(value: Any) -> bytes:
-            return join(chunks(value, 0)).encode()
+    def encode(value: Any) -> bytes:
+        return join(chunks(value, 0)).encode()
 
+    return encode
+
+
+def _make_decode(c: Any) -> Decode:
+    scan = c.make_scanner(_Reading)
+
+    def decode(body: bytes) -> Any:
+        text = str(body, "utf-8")
         try:
-            if encode({"a": [1.5, "\u00e9", None, True]}) == b'{"a":[1.5,"\\u00e9",null,true]}':
-                return encode
-        except TypeError:  # another signature in some later Python
+            value, end = scan(text, 0)
+            if end == len(text):
+                return value
+        except StopIteration:
             pass
-    slow = json.encoder.JSONEncoder(allow_nan=False, separators=(",", ":"), default=_refuse_type)
-    return lambda value: slow.encode(value).encode()
+        return _decode_slowly(body)  # white space around the value; or its error says where
+
+    return decode
 
 
-encode = _make_encode()
-
-
-def decode(body: bytes) -> Any:
-    """Return the value that `body` says in UTF-8, possibly with white space around it. Raises DECODE_ERRORS."""
-    text = str(body, "utf-8")
+def _choose() -> tuple[Encode, Decode]:
+    value = {"a": [1.5, "\u00e9", None, True]}
+    text = b'{"a":[1.5,"\\u00e9",null,true]}'
     try:
-        value, end = _scan(text, 0)
-        if end == len(text):
-            return value
-    except StopIteration:
+        import _json  # type: ignore[import-not-found, unused-ignore]
+
+        encode, decode = _make_encode(_json), _make_decode(_json)
+        if encode(value) == text and decode(text) == value:
+            return encode, decode
+    except (ImportError, AttributeError, TypeError):
         pass
-    return _decoder.decode(text)  # white space around the value; or its error says where
+    return _encode_slowly, _decode_slowly
+
+
+encode, decode = _choose()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import struct
-from collections import deque
 
 from pvsched._core import ffi, lib
 from pvsched.errors import SchedulerError
@@ -14,6 +13,7 @@ from pvsched.scheduler.outcome import EVENT, OUTCOMES, Ending
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Callable
     from typing import Any
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pvsched.scheduler.local import Local
     from pvsched.scheduler.rules import Rules
     from pvsched.scheduler.task import Callback, Document
+else:
+    from _collections import deque
 
 EVENTS = 256  # per step of the core
 # struct pvs_event again, without what a task that simply succeeded does not have

@@ -6,8 +6,8 @@ of `__main__`, closures, lambdas), and *forked as the first act* of a program th
 
 from __future__ import annotations
 
+import _signal as signal  # type: ignore[import-not-found, unused-ignore]  # `signal` brings enum: half a megabyte
 import os
-import signal
 import sys
 
 from pvsched._core import ffi, lib
@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
     from pvsched.scheduler.registry import Registry
 
-_START = "import sys,json;a=json.loads(sys.argv[1]);sys.path[:]=a[0];import pvsched.scheduler.keeper as k;k.main(a[1])"
+# argv: how many entries sys.path has, those, and the modules to import ahead
+_START = (
+    "import sys;n=2+int(sys.argv[1]);sys.path[:]=sys.argv[2:n];"
+    "import pvsched.scheduler.keeper as keeper;keeper.main(sys.argv[n:])"
+)
 
 
 class Keeper:
@@ -56,14 +60,12 @@ def fork_from_caller(registry: Registry) -> int:
 
 def exec_keeper(modules: Sequence[str]) -> int:
     """Start a keeper in a fresh interpreter with our sys.path; return the supervisor's end of its channel."""
-    import json
-
     if not sys.executable:
         raise SchedulerError(
             "sys.executable is empty: no interpreter to start a keeper with",
             hint="set sys.executable, or make the keeper with fork_keeper() and pass it as keeper=",
         )
-    arguments = [sys.executable, "-c", _START, json.dumps([sys.path, list(modules)])]
+    arguments = [sys.executable, "-c", _START, str(len(sys.path)), *sys.path, *modules]
     held = [ffi.new("char[]", os.fsencode(text)) for text in arguments]
     held_env = [ffi.new("char[]", key + b"=" + value) for key, value in os.environb.items()]
     argv = ffi.new("char *[]", [*held, ffi.NULL])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 
 from pvsched._core import ffi, lib
 from pvsched.scheduler.local_task import Answer, LocalTask, complain, run_handler
@@ -12,10 +11,13 @@ from pvsched.scheduler.threads import Threads, Waker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Callable
     from typing import Any
 
     from pvsched.scheduler.rules import Rules
+else:
+    from _collections import deque
 
 
 class Local:

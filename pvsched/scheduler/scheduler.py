@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from weakref import WeakSet
+from _weakrefset import WeakSet
 
 from pvsched._core import ffi, lib
 from pvsched.errors import Closed, SchedulerError

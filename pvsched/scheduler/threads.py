@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from _thread import allocate_lock
-from collections import deque
 
 from pvsched._core import lib
 from pvsched.scheduler.local_task import Answer, LocalTask, complain, run_handler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections import deque
     from typing import Any
 
     Note = tuple[int, str, object]
+else:
+    from _collections import deque
 
 
 class Waker:

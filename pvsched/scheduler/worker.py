@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import _signal as signal  # type: ignore[import-not-found, unused-ignore]  # `signal` brings enum: half a megabyte
 import errno
 import os
-import signal
 import sys
 
 from pvsched._core import ffi, lib
