@@ -18,7 +18,7 @@ from typing import Protocol
 SO_PEERPIDFD = 77
 HOST_CGROUPS = ("/user.slice", "/system.slice", "/init.scope")
 _CREDENTIALS = struct.Struct("3i")
-_CGROUP_SIZE = 16 * 1024
+_PROC_SIZE = 16 * 1024
 
 
 class Caller:
@@ -96,7 +96,8 @@ class Callers:
                 sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
             )
             container, known = self.place(self._cgroup_of(pid))
-            if pidfd is not None and _has_exited(pidfd):
+            # A zombie's cgroup is the root on older kernels: without this, dying would make a container the host.
+            if _is_dead(pid) if pidfd is None else _has_exited(pidfd):
                 known = False
         except OSError:
             return Identity(0, -1, None, False)
@@ -157,10 +158,15 @@ def cgroup_path(text: str) -> str | None:
 
 
 def read_cgroup(pid: int) -> str:
-    """The text of /proc/PID/cgroup. The kernel makes it in memory: no disk, and so allowed in the main loop."""
-    fd = os.open(f"/proc/{pid}/cgroup", os.O_RDONLY | os.O_CLOEXEC)
+    """The text of /proc/PID/cgroup. Raises OSError for a process that is gone."""
+    return _read_proc(pid, "cgroup")
+
+
+def _read_proc(pid: int, name: str) -> str:
+    """A file of /proc/PID. The kernel makes it in memory: no disk, and so allowed in the main loop."""
+    fd = os.open(f"/proc/{pid}/{name}", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return os.read(fd, _CGROUP_SIZE).decode("utf-8", "surrogateescape")
+        return os.read(fd, _PROC_SIZE).decode("utf-8", "surrogateescape")
     finally:
         os.close(fd)
 
@@ -181,3 +187,8 @@ def _has_exited(pidfd: int) -> bool:
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
     return bool(poll.poll(0))
+
+
+def _is_dead(pid: int) -> bool:
+    """Whether a process is a zombie, or less. Its name stands in parentheses and may hold anything: look behind it."""
+    return _read_proc(pid, "stat").rpartition(")")[2].split()[0] in "ZXx"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Callable
@@ -134,40 +135,49 @@ def test_a_peer_whose_cgroup_cannot_be_read_is_unknown() -> None:
         assert not Callers(fails).identify(one).known
 
 
-def peer_of_a_child(check: Callable[[socket.socket, int], None]) -> None:
-    """Call `check` with a socket whose peer is a child process that is dead and reaped by then."""
-    one, other = socket.socketpair(socket.AF_UNIX)
-    with one, other:
-        listener = socket.socket(socket.AF_UNIX)
+def peer_of_a_child(check: Callable[[socket.socket], None], reaped: bool) -> None:
+    """Call `check` with a socket whose peer is a child process that is dead by then, and `reaped` or a zombie."""
+    with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(b"\0pvsched-caller-%d" % os.getpid())
         listener.listen()
-        with listener:
-            child = os.fork()
-            if child == 0:
-                try:
-                    peer = socket.socket(socket.AF_UNIX)
-                    peer.connect(b"\0pvsched-caller-%d" % os.getppid())
-                finally:
-                    os._exit(0)
-            accepted, _ = listener.accept()
-            with accepted:
-                os.waitpid(child, 0)
-                check(accepted, child)
+        child = os.fork()
+        if child == 0:
+            try:
+                socket.socket(socket.AF_UNIX).connect(b"\0pvsched-caller-%d" % os.getppid())
+            finally:
+                os._exit(0)
+        accepted, _ = listener.accept()
+        with accepted:
+            os.waitid(os.P_PID, child, os.WEXITED | (0 if reaped else os.WNOWAIT))
+            check(accepted)
+        if not reaped:
+            os.waitpid(child, 0)
 
 
-def test_a_reused_pid_is_not_taken_for_its_first_owner() -> None:
+@pytest.mark.parametrize("reaped", [True, False])
+def test_a_reused_pid_is_not_taken_for_its_first_owner(reaped: bool) -> None:
     """The peer is dead, and its number says 'host' by now: with SO_PEERPIDFD it is unknown all the same."""
 
-    def check(accepted: socket.socket, pid: int) -> None:
+    def check(accepted: socket.socket) -> None:
         try:
             os.close(accepted.getsockopt(socket.SOL_SOCKET, module.SO_PEERPIDFD))
         except OSError as error:
-            if error.errno == 92:  # ENOPROTOOPT
+            if error.errno == errno.ENOPROTOOPT:
                 pytest.skip(f"lacks SO_PEERPIDFD: {error}")
-        identity = callers("0::/\n").identify(accepted)
-        assert not identity.known
+        assert not callers("0::/\n").identify(accepted).known
 
-    peer_of_a_child(check)
+    peer_of_a_child(check, reaped)
+
+
+@pytest.mark.parametrize("reaped", [True, False])
+def test_without_so_peerpidfd_a_dead_peer_is_unknown_too(monkeypatch: pytest.MonkeyPatch, reaped: bool) -> None:
+    """A zombie's cgroup is the root on older kernels; a number that nobody has leads nowhere."""
+    monkeypatch.setattr(module, "SO_PEERPIDFD", 9999)
+    peer_of_a_child(_unknown, reaped)
+
+
+def _unknown(accepted: socket.socket) -> None:
+    assert not callers("0::/\n").identify(accepted).known
 
 
 def test_without_so_peerpidfd_the_cgroup_alone_decides(monkeypatch: pytest.MonkeyPatch) -> None:
