@@ -167,7 +167,7 @@ class Daemon:
             max_wait=settings.seconds("events.max_wait"),
         )
         task_metrics = TaskMetrics()
-        self.feed.listeners += [task_metrics.listen, self._hear]
+        self.feed.listeners += [self.history.listen, task_metrics.listen, self._hear]
         self.health = Health(__version__, time.monotonic)
         self.config = ConfigEndpoints(settings)
         allowed, wanted = raise_file_limit(settings)

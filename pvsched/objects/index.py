@@ -26,6 +26,10 @@ class Index:
         """By name."""
         return (ObjectInfo(sha, self._sizes[sha]) for sha in sorted(self._sizes))
 
+    def total(self) -> int:
+        """The sizes of all together, in bytes."""
+        return sum(self._sizes.values())
+
     def load(self, sizes: Mapping[str, int]) -> None:
         """Takes what a scan found. What was put meanwhile is newer than the scan and stays as it is."""
         self._sizes = {**sizes, **self._sizes}

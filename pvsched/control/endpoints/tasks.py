@@ -13,25 +13,49 @@ if TYPE_CHECKING:
     from pvsched.control.http import Request
     from pvsched.control.reply import Reply
     from pvsched.control.routes import Router
+    from pvsched.scheduler.events import Event
     from pvsched.scheduler.scheduler import Scheduler
 
-LIVE_SHOWN = 1000
-WAITING_SHOWN = 256
+LIVE_SHOWN = 100  # each costs 40 us of the main loop's time
+# What tasks and clients have put into a document; the rest is the scheduler's own.
+FOREIGN = frozenset(("data", "error", "output", "progress", "key", "reason", "reasons"))
 HISTORY = 256
 KEPT_ITEMS = 32
 KEPT_TEXT = 256
 Document = dict[str, Any]
 
 
+class Ended:
+    """One task that has ended, and what is shown of it once somebody has asked."""
+
+    __slots__ = ("_body", "document")
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self._body: bytes | None = None
+
+    @property
+    def body(self) -> bytes:
+        """Its JSON for a list, masked, without the traceback of an error and what a program wrote; made once."""
+        if self._body is None:
+            brief = {name: value for name, value in self.document.items() if name != "output"}
+            error = brief.get("error")
+            if isinstance(error, dict):
+                brief["error"] = {name: value for name, value in error.items() if name != "detail"}
+            self._body = _body(shown(brief))
+        return self._body
+
+
 class TaskHistory:
-    """The last tasks that ended, small. `take()` must be called after each `Scheduler.run()`.
+    """The last tasks that ended, small, and which tasks run. `take()` must be called after each `Scheduler.run()`.
 
     The scheduler's own history holds whole results; one listing of a large store would stay in memory for long.
     """
 
     def __init__(self, scheduler: Scheduler, size: int = HISTORY) -> None:
         self._scheduler = scheduler
-        self.ended: deque[Document] = deque(maxlen=size)
+        self.ended: deque[Ended] = deque(maxlen=size)
+        self.running: set[int] = set()
 
     def take(self) -> None:
         """Moves what has ended since the last call."""
@@ -40,12 +64,21 @@ class TaskHistory:
             document = fresh.popleft()
             # The callbacks have had the whole; this dict is ours alone now.
             document["data"] = kept(document["data"])
-            self.ended.append(document)
+            self.running.discard(document["id"])
+            self.ended.append(Ended(document))
 
-    def find(self, number: int) -> Document | None:
-        """The document of one that ended, if it is still kept."""
+    def listen(self, event: Event) -> None:
+        """Notes what runs: behind a long queue it would not be found by looking at the first tasks alone."""
+        if event.id is not None:
+            if event.type == "started":
+                self.running.add(event.id)
+            elif event.type == "ended":
+                self.running.discard(event.id)
+
+    def find(self, number: int) -> Ended | None:
+        """One that ended, if it is still kept."""
         for task in self.ended:
-            if task["id"] == number:
+            if task.document["id"] == number:
                 return task
         return None
 
@@ -78,29 +111,38 @@ class TaskEndpoints:
     def listing(self, request: Request, reply: Reply, params: tuple[str, ...], caller: Caller) -> None:
         """{"running": [...], "waiting": [...], "ended": [...], "pending": n}.
 
-        Of the live ones at most 1000 are looked at, and at most 256 waiting ones are shown; `pending` is the true
-        number.
+        All that run are shown, and of those that wait the ones that were submitted first; `pending` counts all.
         """
-        running: list[Document] = []
-        waiting: list[Document] = []
+        waiting: list[bytes] = []
+        running: dict[int, bytes] = {}
         for task in self._scheduler.tasks(limit=LIVE_SHOWN):
-            (waiting if task["state"] == "queued" else running).append(task)
-        document = {
-            "running": [shown(task) for task in running],
-            "waiting": [self._explained(task["id"]) or task for task in waiting[:WAITING_SHOWN]],
-            "ended": [shown(task) for task in self._history.ended],
-            "pending": self._scheduler.pending,
-        }
-        reply.send(200, _body(document))
+            if task["state"] == "queued":
+                waiting.append(_body(self._explained(task["id"])))
+            else:
+                running[task["id"]] = _body(shown(task))
+        for number in sorted(self._history.running - running.keys()):
+            found = self._explained(number)
+            if found is not None:
+                running[number] = _body(found)
+        body = b'{"running":[%b],"waiting":[%b],"ended":[%b],"pending":%d}' % (
+            b",".join(running.values()),
+            b",".join(waiting),
+            b",".join(task.body for task in self._history.ended),
+            self._scheduler.pending,
+        )
+        reply.send(200, body)
 
     def one(self, request: Request, reply: Reply, params: tuple[str, ...], caller: Caller) -> None:
         """One task, live or ended lately; 404 if there is none of that number."""
         number = task_number(params[0])
-        document = self._explained(number) or self._history.find(number)
-        if document is None:
-            _unknown(reply, params[0])
+        document = self._explained(number)
+        ended = self._history.find(number)
+        if document is not None:
+            reply.send(200, _body(document))
+        elif ended is not None:
+            reply.send(200, _body(shown(ended.document)))
         else:
-            reply.send(200, _body(shown(document)))
+            _unknown(reply, params[0])
 
     def cancel(self, request: Request, reply: Reply, params: tuple[str, ...], caller: Caller) -> None:
         """202 when the task is being ended; 404 if there is none; 409 if it has ended already."""
@@ -132,7 +174,7 @@ def task_number(text: str) -> int:
 
 def shown(task: Document) -> Document:
     """A task's document that anyone who may call us may read: what the client sent and what came back is masked."""
-    return {name: masked(value) if isinstance(value, (dict, list, str)) else value for name, value in task.items()}
+    return {name: masked(value) if name in FOREIGN and value is not None else value for name, value in task.items()}
 
 
 def _unknown(reply: Reply, text: str) -> None:

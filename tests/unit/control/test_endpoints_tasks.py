@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from pvsched.control.endpoints.tasks import WAITING_SHOWN, TaskEndpoints, TaskHistory, kept, task_number
+from pvsched.control.endpoints.tasks import LIVE_SHOWN, TaskEndpoints, TaskHistory, kept, task_number
+from pvsched.scheduler.events import Event
 from tests.unit.control.endpoint_doubles import CALLER, FakeReply, FakeRouter, FakeScheduler, request
 
 Made = tuple[FakeScheduler, TaskEndpoints]
@@ -48,10 +49,10 @@ def test_the_list_has_three_parts(made: Made) -> None:
 
 def test_a_long_queue_is_shown_in_part(made: Made) -> None:
     """A million waiting tasks must not make a long answer in the main loop; their number is told."""
-    made[0].live = [{"id": n, "state": "queued"} for n in range(1, WAITING_SHOWN + 11)]
+    made[0].live = [{"id": n, "state": "queued"} for n in range(1, LIVE_SHOWN + 11)]
     document = asked(made[1].listing).document
-    assert len(document["waiting"]) == WAITING_SHOWN
-    assert document["pending"] == WAITING_SHOWN + 10
+    assert len(document["waiting"]) == LIVE_SHOWN
+    assert document["pending"] == LIVE_SHOWN + 10
 
 
 @pytest.mark.parametrize(("number", "key", "value"), [(1, "state", "running"), (2, "reason", "every worker is taken")])
@@ -108,7 +109,9 @@ def test_a_large_result_is_not_kept(made: Made) -> None:
     scheduler.history.append({"id": 10, "data": {"objects": [["a", 1]] * 10_000}})
     history = TaskHistory(scheduler)  # type: ignore[arg-type]
     history.take()
-    assert len(str(history.find(10))) < 4_000
+    found = history.find(10)
+    assert found is not None
+    assert len(found.body) < 4_000
     assert kept({"sha256": "a" * 64, "size": 1}) == {"sha256": "a" * 64, "size": 1}
     assert kept("x" * 600) != "x" * 600
     assert kept(None) is None
@@ -120,4 +123,32 @@ def test_the_history_is_bounded(made: Made) -> None:
     for number in range(10):
         made[0].history.append({"id": number, "data": None})
     history.take()
-    assert [task["id"] for task in history.ended] == [6, 7, 8, 9]
+    assert [task.document["id"] for task in history.ended] == [6, 7, 8, 9]
+
+
+def test_what_runs_is_shown_behind_any_queue(made: Made) -> None:
+    """An urgent task that came last and runs is not hidden by those that wait before it."""
+    scheduler = made[0]
+    scheduler.live = [{"id": n, "state": "queued"} for n in range(1, LIVE_SHOWN + 50)]
+    scheduler.live.append({"id": 999, "state": "running"})
+    history = TaskHistory(scheduler)  # type: ignore[arg-type]
+    history.listen(Event(1, 0.0, "started", 999, {}))
+    endpoints = TaskEndpoints(scheduler, history)  # type: ignore[arg-type]
+    assert [task["id"] for task in asked(endpoints.listing).document["running"]] == [999]
+    history.listen(Event(2, 0.0, "ended", 999, {}))
+    assert asked(endpoints.listing).document["running"] == []
+
+
+def test_tracebacks_are_for_those_who_ask_about_one_task(made: Made) -> None:
+    """The list stays small; the one task has everything, masked."""
+    scheduler = made[0]
+    error = {"reason": "raised", "message": "no", "detail": "Traceback: token=hush"}
+    scheduler.history.append({"id": 10, "data": None, "error": error, "output": {"stdout": "long"}})
+    history = TaskHistory(scheduler)  # type: ignore[arg-type]
+    history.take()
+    endpoints = TaskEndpoints(scheduler, history)  # type: ignore[arg-type]
+    (listed,) = asked(endpoints.listing).document["ended"]
+    assert listed == {"id": 10, "data": None, "error": {"reason": "raised", "message": "no"}}
+    one = asked(endpoints.one, "10").document
+    assert one["output"] == {"stdout": "long"}
+    assert one["error"]["detail"] == "Traceback: token=********"
