@@ -217,6 +217,8 @@ static void clean_below(void)
         }
         if (pid <= 0)
             return;
+        while (sys_waitpid(-1, NULL, WNOHANG) > 0) { /* the others that are dead by now, before looking again */
+        }
     }
 }
 

@@ -74,6 +74,8 @@ static inline void rig_be_keeper(int fd)
     _exit(e == 0 ? 0 : 98);
 }
 
+static int rig_ignore_sigchld; /* as a host may, and its keeper inherits */
+
 /* A grandchild, as a real one; it comes to us when its parent leaves, because we are a subreaper. */
 static inline int rig_fork_keeper(void)
 {
@@ -86,6 +88,8 @@ static inline int rig_fork_keeper(void)
         if (fork() != 0)
             _exit(0);
         (void)setsid();
+        if (rig_ignore_sigchld)
+            (void)signal(SIGCHLD, SIG_IGN);
         (void)close(ends[0]);
         rig_be_keeper(ends[1]);
     }
