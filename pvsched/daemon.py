@@ -148,7 +148,7 @@ class Daemon:
             history=settings.integer("scheduler.history"),
             keeper=self._keeper,
         )
-        self._undo.append(self.scheduler.close)
+        self._undo.append(self._close_scheduler)
         self.history = TaskHistory(self.scheduler, settings.integer("scheduler.history"))
         set_lanes(self.scheduler, settings)
         self.objects = objects_controller.Objects(
@@ -306,6 +306,11 @@ class Daemon:
         self.socket_file.remove()
         self.feed.close()
         self.server.drain(self.drain.check)
+
+    def _close_scheduler(self) -> None:
+        """What still runs gets a moment to put things away, unless somebody is in a hurry."""
+        hurried = hasattr(self, "drain") and self.drain.hurried
+        self.scheduler.close(0.0 if hurried else 1.0)
 
     def _busy(self) -> tuple[int, int]:
         """(connections with a request, tasks) that shut-down waits for."""

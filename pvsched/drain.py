@@ -29,6 +29,7 @@ class Drain:
         timeout: Callable[[], float],
     ) -> None:
         self.draining = False
+        self.hurried = False  # a second signal has come
         self._loop = loop
         self._log = log
         self._service = service
@@ -40,6 +41,7 @@ class Drain:
     def request(self) -> None:
         """A signal to stop has come."""
         if self.draining:
+            self.hurried = True
             self._log.warning("second signal to stop: leaving at once")
             self._stop()
             return

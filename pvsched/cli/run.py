@@ -71,6 +71,7 @@ def parsed(arguments: list[str]) -> tuple[str | None, dict[str, str]]:
 
 def run(path: str | None, arguments: dict[str, str]) -> int:
     """The daemon's life, from first to last."""
+    open_standard_streams()
     import gc
 
     from pvsched.notify import ServiceManager
@@ -99,6 +100,23 @@ def run(path: str | None, arguments: dict[str, str]) -> int:
     gc.enable()
     daemon.run()
     return exits.OK
+
+
+def open_standard_streams() -> None:
+    """Whoever started us may have closed some of 0, 1, 2; without this a socket would get such a number, and log
+    lines.
+    """
+    import os
+    import sys
+
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+    # Python has none where there was no descriptor, and whoever prints or flushes would stumble.
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
 def _misuse(text: str) -> CommandError:

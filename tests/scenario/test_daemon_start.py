@@ -196,3 +196,15 @@ def test_room_is_made_for_the_connections_that_may_come(make_daemon: MakeDaemon)
 def _few_files() -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+
+
+def test_closed_standard_streams_are_no_trap(make_daemon: MakeDaemon) -> None:
+    """Started with 0, 1 and 2 closed, no socket gets their numbers, and no log line goes to a client."""
+    daemon = make_daemon()
+    daemon.process = subprocess.Popen(
+        ["sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "sh", *daemon.command], env=daemon.environ, cwd=daemon.directory
+    )
+    daemon.wait_told("READY=1")
+    assert [os.readlink(f"/proc/{daemon.pid}/fd/{fd}") for fd in (0, 1, 2)] == ["/dev/null"] * 3
+    assert daemon.get("/healthz")["status"] == "running"
+    assert daemon.stop() == 0
