@@ -3,6 +3,7 @@
  * task ends exactly once, nothing is read that was not written, nothing is leaked.
  *
  * Built and run by test_fuzz.py. No process is forked: the "keeper" is this program's other end of the core's channel.
+ * links: all
  */
 #include "channel.h"
 
