@@ -12,6 +12,7 @@ from pvsched.cli import exits
 
 if TYPE_CHECKING:
     from pvsched.cli.failure import CommandError
+    from pvsched.daemon import Daemon
     from pvsched.errors import PvschedError
 
 LOCKED = 101  # another daemon works on the state directory, or answers on the socket
@@ -70,13 +71,27 @@ def parsed(arguments: list[str]) -> tuple[str | None, dict[str, str]]:
 
 
 def run(path: str | None, arguments: dict[str, str]) -> int:
-    """The daemon's life, from first to last."""
-    open_standard_streams()
+    """The daemon's life, from first to last. Raises CommandError if it cannot start."""
     import gc
 
+    open_standard_streams()
+    gc.disable()  # start-up makes what stays: nothing to collect, and much to look through
+    from pvsched.errors import PvschedError
+
+    try:
+        daemon = started(path, arguments)
+    except PvschedError as problem:
+        raise _failure(problem) from None
+    gc.freeze()
+    gc.enable()
+    daemon.run()
+    return exits.OK
+
+
+def started(path: str | None, arguments: dict[str, str]) -> Daemon:
+    """A daemon that listens. Raises PvschedError; then the keeper has gone, too."""
     from pvsched.notify import ServiceManager
 
-    gc.disable()  # start-up makes what stays: nothing to collect, and much to look through
     service = ServiceManager.take()
     from pvsched.scheduler.keeper import fork_keeper
 
@@ -84,22 +99,18 @@ def run(path: str | None, arguments: dict[str, str]) -> int:
     for module in SHARED:
         __import__(module)
     keeper = fork_keeper(modules=["pvsched.objects.tasks"])
-    from pvsched.config.load import load_apart
-    from pvsched.errors import PvschedError
-
-    pending = load_apart(path, arguments)
     try:
+        from pvsched.config.load import load_apart
+
+        pending = load_apart(path, arguments)
         from pvsched.daemon import Daemon
 
         daemon = Daemon(pending.result(), keeper, service, path=path, arguments=arguments)
         daemon.open()
-    except PvschedError as problem:
+        return daemon
+    except BaseException:
         keeper.close()
-        raise _failure(problem) from None
-    gc.freeze()
-    gc.enable()
-    daemon.run()
-    return exits.OK
+        raise
 
 
 def open_standard_streams() -> None:
