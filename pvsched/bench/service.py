@@ -20,6 +20,8 @@ from pvsched.errors import PvschedError
 PATIENCE = 20.0  # seconds from exec to the first answer, on the slowest board we think of
 STOPPING = 10.0
 MARK = "PVSCHED_BENCH"
+# What the installed `pvsched` script does; -m would import runpy and importlib, and keep them for the daemon's whole life.
+ENTRY = "import sys; from pvsched.cli import main; sys.exit(main())"
 HELLO = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
@@ -65,7 +67,7 @@ class Service:
         began = time.perf_counter()
         with open(self.log, "wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "pvsched", "run", *self._arguments],
+                [sys.executable, "-c", ENTRY, "run", *self._arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -8,7 +8,7 @@ import sys
 import time
 
 from pvsched.bench.rows import Effort, Row, Target, against, alone
-from pvsched.bench.service import Service
+from pvsched.bench.service import ENTRY, Service
 
 TOPIC = "startup"
 IMPORT = (
@@ -48,7 +48,7 @@ def daemon(rounds: int) -> list[Row]:
     for _ in range(rounds):
         with Service(2) as service:
             started.append(1e3 * service.started)
-            status.append(command("-m", "pvsched", "status", "--socket", service.socket))
+            status.append(command("-c", ENTRY, "status", "--socket", service.socket))
             bare.append(command("-I", "-c", "pass"))
     return [
         alone(TOPIC, "daemon, exec to its first answer", "ms", started, Target(120.0, of="value")),
