@@ -1,4 +1,4 @@
-"""A hub client as a state machine whose slow work runs elsewhere. See hub-client.md; run it with `python hub_client.py`.
+"""A hub client as a state machine whose slow work runs elsewhere. See hub-client.md; run it: `python hub_client.py`.
 
 The hub of this example is a small HTTP server on loopback that the program starts itself.
 """
@@ -11,12 +11,13 @@ import json
 import platform
 import threading
 import time
+from itertools import pairwise
 from typing import Any
 
 import pvsched
 
 
-# ---- what runs in workers: it may wait for the network as long as it likes --------------------------------------------
+# ---- what runs in workers: it may wait for the network as long as it likes -----------------------------------------
 def ask_hub(data: dict[str, Any], method: str, path: str, body: object = None) -> Any:
     """Ask the hub for one document. Blocks: for workers only. Raises OSError when the hub cannot be reached."""
     connection = http.client.HTTPConnection(data["host"], data["port"], timeout=10)
@@ -39,7 +40,7 @@ def ph_client_update(data: dict[str, Any], context: pvsched.Context) -> Any:
     return ask_hub(data, "GET", "/update")
 
 
-# ---- what runs in the main loop: it only decides ----------------------------------------------------------------------
+# ---- what runs in the main loop: it only decides -------------------------------------------------------------------
 class HubClient:
     """IDLE -> UPDATE -> DONE. Its state is written by its callbacks alone, in the main loop."""
 
@@ -91,7 +92,7 @@ def main_loop(client: HubClient, pace: float = 0.01, most: float = 30.0) -> list
     return turns
 
 
-# ---- the hub of this example ------------------------------------------------------------------------------------------
+# ---- the hub of this example ---------------------------------------------------------------------------------------
 class Hub(http.server.BaseHTTPRequestHandler):
     """Answers slowly, as hubs do."""
 
@@ -135,7 +136,7 @@ def main() -> None:
         turns = main_loop(client)
     server.shutdown()
     server.server_close()
-    longest = max(after - before for before, after in zip(turns, turns[1:]))
+    longest = max(after - before for before, after in pairwise(turns))
     print(f"state {client.state}, usrmeta {client.usrmeta}, revision {client.revision}")
     print(f"{len(turns) - 1} turns in {turns[-1] - turns[0]:.2f} s, the longest took {longest * 1000:.1f} ms")
 
