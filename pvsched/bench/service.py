@@ -20,7 +20,7 @@ from pvsched.errors import PvschedError
 PATIENCE = 20.0  # seconds from exec to the first answer, on the slowest board we think of
 STOPPING = 10.0
 MARK = "PVSCHED_BENCH"
-# What the installed `pvsched` script does; -m would import runpy and importlib, and keep them for the daemon's whole life.
+# What the installed `pvsched` script does; -m would import runpy and importlib, and keep them for ever.
 ENTRY = "import sys; from pvsched.cli import main; sys.exit(main())"
 HELLO = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
