@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 from tests.scenario.conftest import MakeDaemon
 from tests.scenario.daemon_process import DaemonProcess
@@ -80,3 +83,26 @@ def test_the_status_line_says_where_it_listens(daemon: DaemonProcess) -> None:
     message = next(text for text in daemon.told if "READY=1" in text)
     assert f"on {daemon.socket}, 2 workers" in message
     assert f"MAINPID={daemon.pid}" in message
+
+
+def test_roots_own_places_need_no_option(make_daemon: MakeDaemon) -> None:
+    """/var/lib/pvsched, /run/pvsched/pv-ctrl and the shell clients' link, seen in a mount namespace of its own."""
+    if os.geteuid() != 0:
+        pytest.skip("needs to be root")
+    if subprocess.run(
+        ["unshare", "--mount", "mount", "-t", "tmpfs", "t", "/run"], capture_output=True, check=False
+    ).returncode:
+        pytest.skip("lacks mount: unshare --mount, mount -t tmpfs")
+    daemon = make_daemon()
+    private = 'mount -t tmpfs t /run && mount -t tmpfs t /var/lib && mount -t tmpfs t /etc && exec "$@"'
+    command = ["unshare", "--mount", "sh", "-c", private, "sh", sys.executable, "-m", "pvsched", "run"]
+    with daemon.log_path.open("ab") as log:
+        daemon.process = subprocess.Popen(command, stdout=log, stderr=log, env=daemon.environ, cwd="/")
+    daemon.wait_told("READY=1")
+    inside = Path(f"/proc/{daemon.pid}/root")
+    daemon.socket = inside / "run/pvsched/pv-ctrl"
+    assert daemon.get("/healthz")["status"] == "running"
+    link = inside / "run/pantavisor/pv/pv-ctrl"
+    assert os.readlink(link) == "/run/pvsched/pv-ctrl"
+    assert (inside / "var/lib/pvsched/format").read_text() == "pvsched-state 1\n"
+    assert daemon.stop() == 0
