@@ -119,11 +119,14 @@ static void set_body(const struct pvs_core *c, struct pvs_event *e, const char *
 
 static void learn_run_time(struct proc *p, uint32_t ns)
 {
-    ns = ns ? ns : 1;
-    if (p->run_ns == 0 || ns > p->run_ns * 4ull)
-        p->run_ns = ns; /* slower than thought: believe it at once */
+    uint64_t most = p->run_ns * 4ull; /* one task that had to wait for a processor does not make them all slow */
+
+    if (p->run_ns == 0)
+        p->run_ns = ns | 1;
+    else if (ns > most)
+        p->run_ns = most > UINT32_MAX ? UINT32_MAX : (uint32_t)most;
     else
-        p->run_ns = (uint32_t)((p->run_ns * 7ull + ns) / 8) | 1;
+        p->run_ns = (uint32_t)((p->run_ns * 3ull + ns) / 4) | 1;
 }
 
 static void after_result(struct pvs_core *c, uint32_t index)

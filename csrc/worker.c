@@ -32,7 +32,7 @@ struct pvs_worker {
     uint64_t held_since;
 };
 
-#define HOLD_NS 200000u    /* a reply is held back no longer than this, if the worker comes by */
+#define HOLD_NS 500000u    /* a reply is held back no longer than this, if the worker comes by */
 #define SMALL_BODY 4096u
 
 pvs_worker *worker_new(int channel, struct shared_proc *page)
