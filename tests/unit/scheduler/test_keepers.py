@@ -135,3 +135,29 @@ def test_a_keeper_made_ahead_serves(tmp_path: Any) -> None:
     environment = {**os.environ, "PYTHONPATH": os.getcwd()}
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, env=environment)
     assert done.stdout == "succeeded\nthis keeper already serves a scheduler\n", done.stderr
+
+
+def test_a_keeper_that_cannot_be_replaced_at_once_is_tried_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the machine can start no process, what waits goes on waiting; then it runs."""
+    import pvsched.scheduler.keepers as keepers
+
+    registry = pvsched.Registry()
+    registry.register("parent", "tests.unit.scheduler.test_keepers:parent")
+    scheduler, documents = bench.open(workers=1, registry=registry), []
+    keeper = bench.one(scheduler, "parent")["data"]
+    failures = [OSError(11, "Resource temporarily unavailable"), pvsched.SchedulerError("no process")]
+    made = keepers.exec_keeper
+
+    def unlucky(modules: Any) -> int:
+        if failures:
+            raise failures.pop()
+        return made(modules)
+
+    monkeypatch.setattr(keepers, "exec_keeper", unlucky)
+    os.kill(keeper, signal.SIGKILL)
+    bench.until(scheduler, lambda: len(failures) == 1)
+    scheduler.add_task(pvsched.Task("parent"), documents.append)
+    bench.drain(scheduler)
+    assert not failures
+    assert documents[0]["outcome"] == "succeeded"
+    assert documents[0]["data"] != keeper
