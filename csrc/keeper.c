@@ -27,6 +27,7 @@ struct leader {
 
 struct keeper {
     int fd, signals;
+    int children;   /* the kernel's list of ours, kept open; negative where it has none */
     int supervisor; /* its pidfd, or -1: tells of its death even while a child of it holds its end of the channel */
     struct leader *leaders;
     uint32_t count;
@@ -100,7 +101,7 @@ static int is_of_the_dead(const struct keeper *k, pid_t pid)
 
 static size_t list_children(struct keeper *k)
 {
-    long n = k->seen ? kill_children(getpid(), k->seen, k->seen_room) : 0;
+    long n = k->seen ? kill_read_own(k->children, k->seen, k->seen_room) : 0;
 
     return n < 0 ? 0 : (size_t)n;
 }
@@ -388,6 +389,7 @@ static int prepare(struct keeper *k)
     k->signals = sys_signalfd(&child);
     if (k->signals < 0)
         return -errno;
+    k->children = kill_open_own();
     /* refused under emulators: what calls setsid there and outlives its parent is lost to us; the docs say so */
     (void)sys_prctl(PR_SET_CHILD_SUBREAPER, 1);
     return 0;
@@ -395,7 +397,7 @@ static int prepare(struct keeper *k)
 
 static void dispose(struct keeper *k)
 {
-    channel_close_all((int[]){k->signals, k->supervisor}, 2);
+    channel_close_all((int[]){k->signals, k->supervisor, k->children}, 3);
     free(k->leaders);
     free(k->seen);
 }
@@ -425,7 +427,7 @@ static int turn(struct keeper *k, pvs_worker **worker)
 
 int pvs_keeper_main(int fd, const struct pvs_hooks *hooks, pvs_worker **worker)
 {
-    struct keeper k = {.fd = fd, .signals = -1, .supervisor = -1, .hooks = hooks};
+    struct keeper k = {.fd = fd, .signals = -1, .supervisor = -1, .children = -1, .hooks = hooks};
     int e = prepare(&k);
 
     while (e == 0)

@@ -82,7 +82,7 @@ long kill_children(pid_t of, pid_t *out, size_t max)
         if (e->d_name[0] == '.')
             continue;
         (void)snprintf(path, sizeof(path), "/proc/%d/task/%.16s/children", (int)of, e->d_name);
-        int fd = sys_open(path, O_RDONLY | O_CLOEXEC, 0);
+        int fd = sys_open_children(path);
         if (fd < 0) {
             int missing = errno == ENOENT;
             (void)closedir(tasks);
@@ -93,6 +93,23 @@ long kill_children(pid_t of, pid_t *out, size_t max)
     }
     (void)closedir(tasks);
     return found;
+}
+
+int kill_open_own(void)
+{
+    char path[64];
+
+    (void)snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+    int fd = sys_open_children(path);
+    return fd < 0 ? -errno : fd;
+}
+
+long kill_read_own(int fd, pid_t *out, size_t max)
+{
+    if (fd < 0 || sys_lseek(fd, 0) < 0)
+        return kill_children(getpid(), out, max);
+    long n = parse_children(fd, out, max, 0);
+    return n < 0 ? kill_children(getpid(), out, max) : n;
 }
 
 /* The pid was a child of `parent` a moment ago. Pin it by pidfd and look again before the signal: then it is no stranger. */

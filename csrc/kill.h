@@ -9,6 +9,10 @@
 /* Children of a process, by /proc/PID/task/TID/children, or by reading every /proc/PID/stat where that file is absent.
  * Returns how many there are (it may be more than max), or -errno. */
 PVS_CHECKED long kill_children(pid_t of, pid_t *out, size_t max);
+/* The same for the calling process while it has one thread, through a file that stays open: a third of the cost.
+ * kill_open_own() gives its descriptor or -errno, and kill_read_own() takes either. */
+PVS_CHECKED int kill_open_own(void);
+PVS_CHECKED long kill_read_own(int fd, pid_t *out, size_t max);
 /* SIGTERM to the group that `leader` leads and to all that descends from it. The leader must be an unreaped child of
  * the caller: then its pid and its group cannot be reused meanwhile. */
 void kill_term_tree(pid_t leader);
