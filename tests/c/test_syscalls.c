@@ -1,5 +1,6 @@
 /* The n-th call of each system call fails with each errno that can happen, in the supervisor, in the keeper and in the
  * workers: every accepted task still ends exactly once, in time, nothing is left open, nobody is left alive.
+ * slow: plain sanitized
  * links: all
  * flags: -Itests/c/seam */
 #define SEAM_MAIN

@@ -17,7 +17,7 @@
     X(dup) X(dup2) X(nonblock) X(memfd) X(open) X(ftruncate) X(lseek) X(epoll_create) X(epoll_ctl) X(epoll_wait) \
     X(eventfd) X(timerfd) X(timerfd_settime) X(signalfd) X(poll) X(fork) X(clone) X(execve) X(kill) X(waitpid) X(waitid) \
     X(pidfd_open) X(pidfd_kill) X(close_range) X(prctl) X(setsid) X(chdir) X(setrlimit) X(nice) X(ioprio) X(madvise) X(mkdir) \
-    X(rmdir)
+    X(rmdir) X(open_children)
 /* clang-format on */
 
 #define SEAM_NUMBER(name) SEAM_##name,
@@ -30,9 +30,10 @@ struct seam {
     _Atomic long hits;              /* how often one was made to fail */
     _Atomic int counting;
     int call, error;
-    long at;      /* the n-th from 1 on; 0 = none */
-    int for_ever; /* that one and all that follow */
-    int who;      /* enum seam_who: in whose process */
+    long at;          /* the n-th from 1 on; 0 = none */
+    int for_ever;     /* that one and all that follow */
+    uint64_t missing; /* one bit a call: always ENOSYS (open_children: ENOENT), as on a kernel without it */
+    int who;          /* enum seam_who: in whose process */
     int supervisor;
 };
 
@@ -75,6 +76,8 @@ int seam_enter(int call)
         return 0;
     if (!(seam->who & (seam->supervisor == (int)getpid() ? SEAM_SUPERVISOR : SEAM_OTHERS)))
         return 0;
+    if (seam->missing >> call & 1)
+        return call == SEAM_open_children ? ENOENT : ENOSYS;
     long n = atomic_fetch_add(&seam->count[call], 1) + 1;
     if (call != seam->call || seam->at == 0 || (seam->for_ever ? n < seam->at : n != seam->at))
         return 0;
