@@ -74,24 +74,57 @@ def whole(start: bytearray) -> int:
     return end + 4 + int(after.split(b"\r\n")[0] or b"0")
 
 
-def probe(
-    path: str, seconds: float, *, period: float = PERIOD, tell: Callable[[float], None] | None = None
-) -> Latencies:
-    """Asks for so many seconds. A slot that passes while an answer is awaited counts as asked, and never answered."""
-    asker = Asker(path)
-    at, took = array("d"), array("d")
-    try:
-        asker.ask()
-        began = time.perf_counter()
+class Probe:
+    """Questions to one path, in one or more bursts."""
+
+    def __init__(self, path: str, period: float = PERIOD) -> None:
+        self.asker = Asker(path)
+        self.asker.ask()
+        self.period = period
+        self.asked = 0
+        self.at, self.took = array("d"), array("d")
+
+    def burst(self, seconds: float, origin: float, tell: Callable[[float], None] | None = None) -> None:
+        """Asks for so many seconds. A slot that passes while an answer is awaited counts as asked, and never answered.
+        origin: the time that `at` counts from."""
+        began, before = time.perf_counter(), len(self.took)
         slot = 0
         while (now := time.perf_counter() - began) < seconds:
-            if now < slot * period:
-                time.sleep(slot * period - now)
-            at.append(time.perf_counter() - began)
-            took.append(asker.ask())
-            slot = max(slot + 1, int((time.perf_counter() - began) / period))
-            if tell is not None and not len(took) % 50:
-                tell(time.perf_counter() - began)
-        return Latencies(max(len(took), int(seconds / period)), at, took)
+            if now < slot * self.period:
+                time.sleep(slot * self.period - now)
+            self.at.append(time.perf_counter() - origin)
+            self.took.append(self.asker.ask())
+            slot = max(slot + 1, int((time.perf_counter() - began) / self.period))
+            if tell is not None and not len(self.took) % 50:
+                tell(time.perf_counter() - origin)
+        self.asked += max(len(self.took) - before, int(seconds / self.period))
+
+    def seen(self) -> Latencies:
+        return Latencies(self.asked, self.at, self.took)
+
+    def close(self) -> None:
+        self.asker.close()
+
+
+def probe(path: str, seconds: float, *, tell: Callable[[float], None] | None = None) -> Latencies:
+    """One burst of so many seconds. tell: hears now and then how many have passed."""
+    made = Probe(path)
+    try:
+        made.burst(seconds, time.perf_counter(), tell)
+        return made.seen()
     finally:
-        asker.close()
+        made.close()
+
+
+def alternate(paths: Sequence[str], seconds: float, block: float = 0.1) -> list[Latencies]:
+    """Bursts of `block` seconds to each path in turn, so many seconds in all: all of them see the same machine."""
+    probes = [Probe(path) for path in paths]
+    try:
+        origin = time.perf_counter()
+        while time.perf_counter() - origin < seconds:
+            for one in probes:
+                one.burst(block, origin)
+        return [one.seen() for one in probes]
+    finally:
+        for one in probes:
+            one.close()

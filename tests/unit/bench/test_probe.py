@@ -2,9 +2,47 @@
 
 from __future__ import annotations
 
+import itertools
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
-from pvsched.bench.probe import Latencies, whole
+from pvsched.bench.latency import echoing
+from pvsched.bench.probe import Latencies, Probe, alternate, whole
+
+
+@pytest.fixture
+def echo(tmp_path: Path) -> Iterator[str]:
+    """A process that answers every question."""
+    with echoing(str(tmp_path / "echo")) as path:
+        yield path
+
+
+def test_every_slot_is_asked_and_answered_by_one_who_answers(echo: str) -> None:
+    """Bursts add up; each answer has its moment and its wait."""
+    made = Probe(echo, period=0.01)
+    origin = time.perf_counter()
+    for _ in range(2):
+        made.burst(0.05, origin)
+    made.close()
+    seen = made.seen()
+    assert seen.asked >= 10
+    assert 1 <= len(seen.took) <= seen.asked
+    assert len(seen.at) == len(seen.took)
+    assert list(seen.at) == sorted(seen.at)
+
+
+def test_two_are_asked_in_turn(echo: str, tmp_path: Path) -> None:
+    """Both get bursts, and no question to one falls into a burst of the other."""
+    with echoing(str(tmp_path / "other")) as other:
+        first, second = alternate((echo, other), 0.25, block=0.05)
+    assert first.took
+    assert second.took
+    both = sorted([(at, 0) for at in first.at] + [(at, 1) for at in second.at])
+    turns = sum(a[1] != b[1] for a, b in itertools.pairwise(both))
+    assert 1 <= turns <= 7
 
 
 def test_quantiles_are_nearest_rank() -> None:
