@@ -17,13 +17,13 @@ struct lent {
 
 struct pvs_worker {
     int channel;
-    int one_shot, had_one;  /* one_shot: leave after the task */
+    int one_shot, had_one; /* one_shot: leave after the task */
     struct shared_proc *page;
-    char *buffer;           /* grows to the largest job seen */
+    char *buffer; /* grows to the largest job seen */
     size_t size, start, end;
-    struct job_frame job;   /* the one that runs */
+    struct job_frame job; /* the one that runs */
     uint64_t began;
-    int fds[PVS_MAX_FDS];   /* received, not handed over yet */
+    int fds[PVS_MAX_FDS]; /* received, not handed over yet */
     uint32_t nfds;
     struct lent lent[PVS_MAX_FDS]; /* of the job that runs */
     uint32_t lent_count;
@@ -32,7 +32,7 @@ struct pvs_worker {
     uint64_t held_since;
 };
 
-#define HOLD_NS 500000u    /* a reply is held back no longer than this, if the worker comes by */
+#define HOLD_NS 500000u /* a reply is held back no longer than this, if the worker comes by */
 #define SMALL_BODY 4096u
 
 pvs_worker *worker_new(int channel, struct shared_proc *page)

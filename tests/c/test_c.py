@@ -114,7 +114,9 @@ def run_limited(command: list[str], log: Path) -> tuple[int | None, str]:
 def cases() -> list[ParameterSet]:
     """Return every program in every build; what its comment names after `slow:` is for the slower set."""
     return [
-        pytest.param(program, build, id=f"{program.stem}-{build}", marks=[pytest.mark.slow] * (build in said_in(program, "slow")))
+        pytest.param(
+            program, build, id=f"{program.stem}-{build}", marks=[pytest.mark.slow] * (build in said_in(program, "slow"))
+        )
         for program in PROGRAMS
         for build in BUILDS
     ]
