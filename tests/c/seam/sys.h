@@ -41,21 +41,25 @@ extern struct seam *seam;
 /* 0 = do it; else the errno that it shall fail with. */
 int seam_enter(int call);
 
+/* Of a name; -1 = none of the list, which is then never counted nor made to fail. */
+int seam_number(const char *name);
+
 /* A close that fails has closed all the same: that is what Linux does. */
 #define SEAM_SYS_IS_DONE(call) ((call) == SEAM_close)
 #define SEAM_BAD(call) ((call) == SEAM_malloc ? (intptr_t)0 : (intptr_t)-1)
 
-#define SYS_SEAM(name, real)                                        \
-    __extension__({                                                 \
-        int seam_error_ = seam_enter(SEAM_##name);                  \
-        __typeof__(real) seam_result_;                              \
-        if (seam_error_ == 0 || SEAM_SYS_IS_DONE(SEAM_##name))      \
-            seam_result_ = (real);                                  \
-        if (seam_error_ != 0) {                                     \
-            errno = seam_error_;                                    \
-            seam_result_ = (__typeof__(real))SEAM_BAD(SEAM_##name); \
-        }                                                           \
-        seam_result_;                                               \
+#define SYS_SEAM(name, real)                                           \
+    __extension__({                                                    \
+        int seam_call_ = seam ? seam_number(#name) : -1;               \
+        int seam_error_ = seam_call_ < 0 ? 0 : seam_enter(seam_call_); \
+        __typeof__(real) seam_result_;                                 \
+        if (seam_error_ == 0 || SEAM_SYS_IS_DONE(seam_call_))          \
+            seam_result_ = (real);                                     \
+        if (seam_error_ != 0) {                                        \
+            errno = seam_error_;                                       \
+            seam_result_ = (__typeof__(real))SEAM_BAD(seam_call_);     \
+        }                                                              \
+        seam_result_;                                                  \
     })
 
 #include "../../../csrc/sys.h"
@@ -69,6 +73,14 @@ struct seam *seam;
 static const char *const seam_names[SEAM_COUNT] = {
 #define SEAM_NAME(name) #name,
     SEAM_CALLS(SEAM_NAME)};
+
+int seam_number(const char *name)
+{
+    for (int i = 0; i < SEAM_COUNT; i++)
+        if (strcmp(seam_names[i], name) == 0)
+            return i;
+    return -1;
+}
 
 int seam_enter(int call)
 {
