@@ -1,5 +1,7 @@
 #include "child.h"
 
+#include "slice.h"
+
 #include <sys.h>
 
 int child_lead(pid_t keeper, int survive)
@@ -13,6 +15,7 @@ int child_lead(pid_t keeper, int survive)
     }
     if (sys_setsid() < 0)
         return -errno;
+    (void)slice_set(0); /* the keeper's short turns are not for those who compute */
     /* refused by emulators only; then a setsid grandchild is the keeper's to find */
     (void)sys_prctl(PR_SET_CHILD_SUBREAPER, 1);
     return 0;

@@ -7,6 +7,7 @@
 #include "channel.h"
 #include "child.h"
 #include "kill.h"
+#include "slice.h"
 #include "spawn.h"
 #include "worker.h"
 
@@ -390,6 +391,7 @@ static int prepare(struct keeper *k)
     if (k->signals < 0)
         return -errno;
     k->children = kill_open_own();
+    (void)slice_set(SLICE_NS);
     /* refused under emulators: what calls setsid there and outlives its parent is lost to us; the docs say so */
     (void)sys_prctl(PR_SET_CHILD_SUBREAPER, 1);
     return 0;

@@ -257,6 +257,13 @@ uint64_t pvs_bench_cancel(uint32_t waiting, uint32_t rounds);
 /* CLOCK_MONOTONIC in nanoseconds. */
 uint64_t pvs_now(void);
 
+/* ---- the caller's own thread ----------------------------------------------------------------- */
+
+/* Asks for turns of that length on the processor (the kernel takes 100,000 to 100,000,000; 0 = its default), so that a
+ * main loop that wakes is not kept waiting for the end of a longer turn of one that computes. Linux 6.12 and later; older
+ * ones accept it and do nothing. Only for SCHED_OTHER and SCHED_BATCH, else -EINVAL. Children inherit it, workers do not. */
+PVS_CHECKED int pvs_short_slice(uint64_t slice_ns);
+
 /* cffi: end */
 
 #ifdef __cplusplus

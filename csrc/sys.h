@@ -130,6 +130,11 @@ static inline int sys_setrlimit(int what, uint64_t value)
 }
 static inline int sys_nice(int add) { return SYS_SEAM(nice, setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + add)); }
 static inline int sys_ioprio(int value) { return SYS_SEAM(ioprio, (int)syscall(__NR_ioprio_set, 1, 0, value)); }
+static inline int sys_sched_getattr(void *attr, unsigned size)
+{
+    return SYS_SEAM(sched_getattr, (int)syscall(__NR_sched_getattr, 0, attr, size, 0));
+}
+static inline int sys_sched_setattr(void *attr) { return SYS_SEAM(sched_setattr, (int)syscall(__NR_sched_setattr, 0, attr, 0)); }
 static inline uint64_t sys_now(void)
 {
     struct timespec t;

@@ -32,7 +32,15 @@ from pvsched.scheduler.scheduler import Scheduler
 from pvsched.signals import Signals
 from pvsched.socket_file import SocketFile
 from pvsched.state import StateDirectory
-from pvsched.tuning import control_limits, object_settings, policy, raise_file_limit, set_lanes, take_limits
+from pvsched.tuning import (
+    control_limits,
+    object_settings,
+    policy,
+    raise_file_limit,
+    set_lanes,
+    take_limits,
+    take_short_slice,
+)
 
 if TYPE_CHECKING:
     from pvsched.config.settings import Settings
@@ -132,6 +140,7 @@ class Daemon:
 
     def _open_scheduler(self) -> None:
         settings = self.settings
+        take_short_slice(settings)
         objects_controller.register(default_registry)
         register_reload(default_registry)
         self.scheduler = Scheduler(

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from pvsched._core import lib
 from pvsched.control.limits import Limits
 from pvsched.objects.model import ObjectSettings
 
 if TYPE_CHECKING:
     from pvsched.config.settings import Settings
     from pvsched.scheduler.scheduler import Scheduler
+
+SLICE_NANOSECONDS = 100_000  # the least that the kernel gives
 
 
 def policy(settings: Settings) -> Any:
@@ -67,3 +70,12 @@ def raise_file_limit(settings: Settings) -> tuple[int, int]:
     allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
     return allowed, wanted
+
+
+def take_short_slice(settings: Settings) -> bool:
+    """Asks for short turns on the processor, so that the main loop does not wait for one that computes (ADR 0011).
+
+    For this thread alone: keeper and workers exist already. Returns whether the kernel took it; one before 6.12 takes
+    it and does nothing.
+    """
+    return settings.flag("daemon.short_slice") and lib.pvs_short_slice(SLICE_NANOSECONDS) == 0

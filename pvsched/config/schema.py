@@ -72,6 +72,13 @@ DAEMON = (
         reloadable=True,
     ),
     Key(
+        "daemon.short_slice",
+        "flag",
+        True,
+        "Ask the kernel for short turns on the processor (0.1 ms, Linux 6.12 and later), so that the main loop is not "
+        "kept waiting by one that computes. Older kernels do nothing.",
+    ),
+    Key(
         "daemon.watchdog",
         "flag",
         True,

@@ -41,7 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "control.endpoints": {
         "control", "objects", "objects.model", "pvsched", "scheduler", "config", "masking", "loop", "errors",
     },
-    "tuning": {"config", "control", "objects.model", "scheduler"},
+    "tuning": {"_core", "config", "control", "objects.model", "scheduler"},
     "daemon": {
         "pvsched", "errors", "masking", "loop", "scheduler", "config", "log", "notify", "signals", "drain", "reload",
         "state", "socket_file", "tuning",
@@ -70,6 +70,7 @@ HEADERS: dict[str, set[str]] = {
     "channel.h": {"frame.h"},
     "child.h": {"frame.h"},
     "kill.h": {"frame.h"},
+    "slice.h": {"task.h"},
     "spawn.h": {"frame.h"},
     "worker.h": {"frame.h"},
     "core.h": {"frame.h", "queue.h"},
@@ -90,9 +91,9 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "the keeper and its children": (
         {"keeper.c", "kill.c", "spawn.c", "child.c", "worker.c", "launch.c"},
-        {"channel.h", "child.h", "kill.h", "spawn.h", "worker.h", "frame.h", "sys.h"},
+        {"channel.h", "child.h", "kill.h", "slice.h", "spawn.h", "worker.h", "frame.h", "sys.h"},
     ),
-    "the bottom": ({"channel.c"}, {"channel.h", "frame.h", "sys.h"}),
+    "the bottom": ({"channel.c", "slice.c"}, {"channel.h", "slice.h", "frame.h", "sys.h"}),
     "Python": ({"python_glue.c"}, {"python_glue.h"}),
 }  # fmt: skip
 
