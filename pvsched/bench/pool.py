@@ -28,7 +28,7 @@ def rows(effort: Effort) -> list[Row]:
 
 def throughput(effort: Effort) -> list[Row]:
     count = effort.count(3000, 200)
-    names = ("ours", "backlog", "executor", "pool", "chunks", "pebble", "billiard")
+    names = ("ours", "alone", "backlog", "executor", "pool", "chunks", "pebble", "billiard")
     found = single(contest({name: (f"{HERE}:{name}", count) for name in names}, effort.rounds))
     us = {name: [seconds * 1e6 / count for seconds in rounds] for name, rounds in found.items()}
     one, many = us["ours"], us["backlog"]
@@ -37,6 +37,7 @@ def throughput(effort: Effort) -> list[Row]:
     return [
         against(TOPIC, name, "us", one, "ProcessPoolExecutor", us["executor"], Target(0.30, 0.20)),
         against(TOPIC, name, "us", one, "pebble", us.get("pebble"), Target(0.50, 0.33)),
+        against(TOPIC, f"{name}, none ahead", "us", us["alone"], "ProcessPoolExecutor", us["executor"]),
         against(TOPIC, name, "us", one, "billiard", us.get("billiard")),
         against(TOPIC, name, "us", one, "multiprocessing.Pool", us["pool"]),
         against(TOPIC, backlog, "us", many, "pebble", us.get("pebble"), Target(0.10)),
@@ -99,6 +100,12 @@ def drained(count: float, **settings: Any) -> Iterator[Round]:
 
 
 def ours(count: float) -> Any:
+    """One task a message; as with the peers, whose pipes hold tasks too, the next one waits at the worker."""
+    return drained(count, batch=2)
+
+
+def alone(count: float) -> Any:
+    """One task a message, and a worker gets the next one only when it has answered."""
     return drained(count, batch=1)
 
 
