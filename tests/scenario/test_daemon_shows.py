@@ -70,6 +70,7 @@ def test_events_tell_the_life_of_a_task(daemon: DaemonProcess) -> None:
 def test_a_long_poll_is_answered_by_the_next_event(daemon: DaemonProcess) -> None:
     """It holds no worker: other requests, and uploads, go on."""
     put(daemon, b"first")
+    daemon.wait_for(lambda: not daemon.get("/tasks")["running"])  # none is left to tell of
     after = daemon.get("/events")["next"]
     with socket.socket(socket.AF_UNIX) as poll:
         poll.settimeout(PATIENCE)

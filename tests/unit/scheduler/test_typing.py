@@ -75,6 +75,7 @@ def test_a_worker_does_not_load_the_scheduler() -> None:
 
 def loaded(code: str) -> set[str]:
     """Run the code in a fresh, isolated interpreter and return the modules that it has then."""
-    start = f"import sys; sys.path.insert(0, {str(ROOT)!r}); {code}; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-I", "-c", start], capture_output=True, text=True, check=True)
+    # -S: what site loads is not ours, and an editable installation has it load a great deal
+    start = f"import sys; sys.path[:0] = {[str(ROOT), *sys.path]!r}; {code}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", start], capture_output=True, text=True, check=True)
     return set(done.stdout.split())
