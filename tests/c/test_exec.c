@@ -150,7 +150,10 @@ static void limits_hold_and_signals_are_at_their_default(void)
         &spec, "read pid name state ppid group session rest < /proc/self/stat; test $group = $$ -a $session = $$");
     rig_run();
     CHECK_EQ(strcmp(rig_ending(id)->out, "33\n77\n1048576\n3\n"), 0);
-    CHECK_EQ(strcmp(rig_ending(signals)->out, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n"), 0);
+    unsigned long long ignored = 1;
+    CHECK_EQ(sscanf(rig_ending(signals)->out, "SigBlk:\t0000000000000000\nSigIgn:\t%llx", &ignored), 1);
+    /* 32 and 33 are the C library's own: whoever was started by a posix_spawn, as make starts us, has them ignored */
+    CHECK_EQ(ignored & ~(3ull << 31), 0);
     RIG_WANT(leads, PVS_SUCCEEDED, 0);
     rig_close();
 }
