@@ -17,7 +17,9 @@ def svg(lines: Sequence[str]) -> str:
             length = f' textLength="{len(line) * WIDE:.0f}"'
             rows.append(f'<text x="{EDGE}" y="{EDGE + (number + 1) * TALL - 4}"{length}>{escape(line)}</text>')
     style = "text{font:13px 'DejaVu Sans Mono',Menlo,Consolas,monospace;fill:#d8dee9;white-space:pre}"
-    begin = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{tall}" viewBox="0 0 {width} {tall}">'
+    # xml:space says to older viewers what white-space says to younger ones: the columns stand where they were printed.
+    begin = '<svg xmlns="http://www.w3.org/2000/svg" xml:space="preserve" '
+    begin += f'width="{width}" height="{tall}" viewBox="0 0 {width} {tall}">'
     return "\n".join(
         [
             begin,

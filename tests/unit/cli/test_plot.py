@@ -30,5 +30,7 @@ def test_ascii_has_no_other_characters() -> None:
 def test_the_picture_is_well_formed_and_holds_the_lines() -> None:
     """The SVG parses, and its texts are the lines, marks and all."""
     lines = ["a < b & c", "", "│▂█"]
-    texts = [node.text for node in ElementTree.fromstring(svg(lines)) if node.tag.endswith("text")]
+    picture = ElementTree.fromstring(svg(lines))
+    texts = [node.text for node in picture if node.tag.endswith("text")]
     assert texts == ["a < b & c", "│▂█"]
+    assert picture.get("{http://www.w3.org/XML/1998/namespace}space") == "preserve"
