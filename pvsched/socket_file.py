@@ -72,9 +72,12 @@ class SocketFile:
         return cls(sock, str(sock.getsockname()), None)
 
     def make_link(self, link: str) -> str:
-        """Puts a symbolic link to the socket at `link`, unless somebody answers there. Returns "" or why it was not
-        made.
+        """Puts a symbolic link to the socket at `link`, unless somebody else answers there. Returns "" or why it was
+        not made. One that leads to us already was left by a daemon that was killed, and is ours now.
         """
+        if _target(link) == self.path:
+            self.link = link
+            return ""
         if answers(link):
             return "another server answers there"
         try:
@@ -178,6 +181,13 @@ def _unlink(name: str, directory: int) -> None:
         os.unlink(name, dir_fd=directory)
     except FileNotFoundError:
         pass
+
+
+def _target(link: str) -> str | None:
+    try:
+        return os.readlink(link)
+    except OSError:
+        return None
 
 
 def _identity(path: str) -> tuple[int, int]:

@@ -101,6 +101,18 @@ def test_the_link_is_made_over_stale_ones_and_removed(tmp_path: Path) -> None:
     made.close()
 
 
+def test_the_link_of_a_killed_daemon_is_taken_over(tmp_path: Path) -> None:
+    """It leads to our own socket: nobody else answers there, and it goes with us."""
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "pv-ctrl")
+    made = SocketFile.listen(str(tmp_path / "pv-ctrl"), 0o660, "")
+    assert made.make_link(str(link)) == ""
+    assert answers(str(link))
+    made.remove()
+    made.close()
+    assert not os.path.lexists(link)
+
+
 def test_the_link_is_not_made_where_somebody_answers_or_a_file_stands(tmp_path: Path) -> None:
     """A real Pantavisor keeps its clients."""
     made = SocketFile.listen(str(tmp_path / "pv-ctrl"), 0o660, "")
