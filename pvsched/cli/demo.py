@@ -153,6 +153,9 @@ def check(chosen: argparse.Namespace) -> None:
     where = chosen.state or tempfile.gettempdir()
     if not os.path.isdir(where):
         raise misuse(f"{where} is not a directory", f"mkdir {where}")
+    folder = os.path.dirname(os.path.abspath(chosen.svg)) if chosen.svg else where
+    if not os.path.isdir(folder):
+        raise misuse(f"{folder} is not a directory", f"mkdir {folder}")
     needed = 6 * chosen.size * MIB
     if shutil.disk_usage(where).free < needed:
         raise system(

@@ -93,3 +93,10 @@ def test_a_daemon_that_does_not_come_up_is_told(tmp_path: Path) -> None:
     assert done.returncode == exits.FAILED
     assert "the daemon left with status 100" in done.stderr
     assert left(tmp_path) == []
+
+
+def test_a_picture_that_cannot_be_written_is_refused_at_once(tmp_path: Path) -> None:
+    """Its folder is looked for before the first run, not after the last."""
+    done = run(tmp_path, "--svg", str(tmp_path / "nowhere" / "demo.svg"))
+    assert (done.returncode, done.stdout) == (exits.MISUSE, "")
+    assert "nowhere is not a directory" in done.stderr
