@@ -88,12 +88,20 @@ def guarded(verb: str, arguments: list[str]) -> int:
         return report(verb, arguments, problem)
 
 
+def help_shown() -> int:
+    try:
+        print(usage(), flush=True)
+        return exits.OK
+    except BrokenPipeError:
+        discard_output()
+        return exits.PIPE
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line (sys.argv[1:] if None) and returns its exit status."""
     leading, verb, rest = split(sys.argv[1:] if arguments is None else arguments)
     if verb in ("-h", "--help", "help"):
-        print(usage())
-        return exits.OK
+        return help_shown()
     if verb in ("-V", "--version"):
         verb = "version"
     if verb is None:

@@ -116,6 +116,15 @@ def test_a_reader_that_left_is_status_141(daemon: Any) -> None:
     assert (done.returncode, done.stderr) == (exits.PIPE, b"")
 
 
+def test_help_for_a_reader_that_left_is_status_141() -> None:
+    """`pvsched --help | head -1` says nothing on stderr."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "wb") as out:
+        done = subprocess.run([*COMMAND, "--help"], stdout=out, stderr=subprocess.PIPE, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (exits.PIPE, b"")
+
+
 def test_a_full_disk_is_a_system_error(daemon: Any) -> None:
     """Output that cannot be written is status 111 and says so."""
     daemon.json("GET", "/objects", [])
