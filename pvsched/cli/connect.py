@@ -43,5 +43,5 @@ def nobody(tried: Sequence[tuple[str, OSError]]) -> CommandError:
             return system(f"{path} may not be opened by this user", hint, code="no-permission")
     there = [f"{path}: {problem.strerror or problem}" for path, problem in tried if problem.errno != errno.ENOENT]
     missing = [path for path, problem in tried if problem.errno == errno.ENOENT]
-    looked = [f"there is no {' '.join(missing)}"] if missing else []
+    looked = [f"there is no {', '.join(missing)}"] if missing else []
     return system("no daemon answers: " + "; ".join([*there, *looked]), START, code="no-daemon")

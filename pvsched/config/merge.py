@@ -137,7 +137,10 @@ def file_layer(layers: Layers, place: str, text: str) -> None:
     except tomllib.TOMLDecodeError as problem:
         message = str(problem)
         line = message.partition("(at line ")[2].partition(",")[0]
-        layers.problems.append(Problem(place, int(line) if line.isdigit() else 0, "", message.partition(" (at ")[0]))
+        if line.isdigit():
+            layers.problems.append(Problem(place, int(line), "", message.partition(" (at ")[0]))
+        else:
+            layers.problems.append(Problem(place, 0, "", message))  # "... (at end of document)"
         return
     lines = key_lines(text)
     for section, table in tables.items():

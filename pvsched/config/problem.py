@@ -36,7 +36,7 @@ class ConfigError(PvschedError):
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = tuple(problems)
         self.code = "config-invalid"
-        self.hint = "pvsched config check FILE names file, line and key"
+        self.hint = "correct it; pvsched config check FILE says whether a file is good"
 
 
 def nearest(name: str, known: Sequence[str]) -> str:

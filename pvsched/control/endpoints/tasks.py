@@ -178,7 +178,7 @@ def shown(task: Document) -> Document:
 
 
 def _unknown(reply: Reply, text: str) -> None:
-    hint = "GET /tasks lists those that live and those that ended lately"
+    hint = "GET /tasks (pvsched tasks ls) lists those that live and those that ended lately"
     reply.error(404, f"no such task: {masked(text)}", code="unknown-task", hint=hint)
 
 

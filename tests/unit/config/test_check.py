@@ -34,6 +34,7 @@ from pvsched.config.check import check, check_text
         ("[pantavisor]\nPH_CRED_HOST = 'x'\n", 2, "pantavisor.PH_CRED_HOST", "unknown key", "pantavisor.PH_CREDS_HOST"),
         ("[pantavisor]\nPV_WDT_MODE = 'often'\n", 2, "pantavisor.PV_WDT_MODE", "disabled, shutdown, startup", ""),
         ("[scheduler]\n\nworkers = \n", 3, "", "Invalid value", ""),
+        ("[events]\nbuffer = [", 0, "", "Invalid value (at end of document)", ""),
         ("[scheduler]\nworkers = 1\nworkers = 2\n", 3, "", "", ""),
     ],
 )
