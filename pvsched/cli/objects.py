@@ -49,7 +49,8 @@ def ls(talk: Client, chosen: argparse.Namespace) -> int:
         print_json(listing)
         return exits.OK
     say(table(("SHA256", "SIZE"), [(item["sha256"], size(int(item["size"]))) for item in listing], "lr"))
-    say([f"{len(listing)} {'object' if len(listing) == 1 else 'objects'}, {size(sum(int(item['size']) for item in listing))}"])
+    noun = "object" if len(listing) == 1 else "objects"
+    say([f"{len(listing)} {noun}, {size(sum(int(item['size']) for item in listing))}"])
     return exits.OK
 
 
