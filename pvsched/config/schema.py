@@ -209,7 +209,7 @@ OBJECTS = (
         "objects.lane_limit",
         "integer",
         0,
-        "Transfers that run at once; 0 for no limit but the workers.",
+        "Transfers that run at once; 0: one less than there are workers, but one at least.",
         low=0,
         high=256,
         reloadable=True,
