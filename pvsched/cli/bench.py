@@ -35,7 +35,7 @@ TOPICS = {
 def build() -> Parser:
     made = parser(
         "bench",
-        "Measures this machine against the peers that are installed (pip install pvsched[bench]).",
+        "Measures this machine against the peers that are installed (make bench installs them).",
         talks=False,
         json=False,
     )
