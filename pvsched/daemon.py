@@ -159,11 +159,11 @@ class Daemon:
         )
         self._undo.append(self._close_scheduler)
         self.history = TaskHistory(self.scheduler, settings.integer("scheduler.history"))
-        set_lanes(self.scheduler, settings)
         self.objects = objects_controller.Objects(
             self.scheduler, settings.text("objects.directory"), object_settings(settings), tell=self._tell
         )
         self._undo.insert(0, self.objects.close)  # the scheduler's tasks have its directory: it goes after them
+        self._set_lanes(settings)
         self.loop.add_reader(self.scheduler.fileno(), self._turn)
 
     def _open_control(self) -> None:
@@ -289,6 +289,10 @@ class Daemon:
         text = "".join(traceback.format_exception(problem)[-4:])
         self.log.error("a callback failed", problem=f"{type(problem).__name__}: {problem}", trace=text)
 
+    def _set_lanes(self, settings: Settings) -> None:
+        """After the objects, which give their own lane what holds without a section [lanes.objects]."""
+        set_lanes(self.scheduler, settings, {objects_controller.LANE: self.objects.lane_limit})
+
     # -- reload --------------------------------------------------------------------------------------------------------
     def _reload(self) -> None:
         self.service.reloading()
@@ -299,8 +303,8 @@ class Daemon:
         self.settings = settings
         self.scheduler.set_workers(settings.integer("scheduler.workers"))
         self.scheduler.set_policy(policy(settings))
-        set_lanes(self.scheduler, settings)
         self.objects.apply(object_settings(settings))
+        self._set_lanes(settings)
         take_limits(self.server.limits, settings)
         self.callers.set_host_cgroups(settings.texts("control.host_cgroups"))
         self.feed.waiters = settings.integer("events.waiters")

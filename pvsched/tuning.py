@@ -10,6 +10,8 @@ from pvsched.control.limits import Limits
 from pvsched.objects.model import ObjectSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pvsched.config.settings import Settings
     from pvsched.scheduler.scheduler import Scheduler
 
@@ -21,12 +23,12 @@ def policy(settings: Settings) -> Any:
     return settings.values["scheduler.policy"]
 
 
-def set_lanes(scheduler: Scheduler, settings: Settings) -> None:
-    """Gives lanes what the sections [lanes.NAME] say."""
+def set_lanes(scheduler: Scheduler, settings: Settings, limits: Mapping[str, int]) -> None:
+    """Gives lanes what the sections [lanes.NAME] say. `limits` are those of lanes whose section names none."""
     for name, keys in settings.lanes().items():
         weight = keys.get("weight", "medium")
         number = weight if weight in ("high", "medium", "low") else float(str(weight))
-        limit = keys.get("limit", 0)
+        limit = keys.get("limit", 0) or limits.get(name, 0)
         assert isinstance(limit, int)
         scheduler.set_lane(name, limit=limit or None, weight=number)
 

@@ -34,8 +34,8 @@ environment variables, arguments of `pvsched run`.
 LANES = """\
 ## `[lanes.NAME]`
 
-One section a lane. The daemon's own lanes: `objects` (transfers), `verify` (checks of objects), `default`. Lanes
-have no environment variables.
+One section a lane. The daemon's own lanes: `objects` (transfers and checks; without a `limit` here that of
+`objects.lane_limit` holds) and `default`. Lanes have no environment variables.
 """
 
 PANTAVISOR = """\

@@ -88,8 +88,12 @@ class Objects:
     def apply(self, settings: ObjectSettings) -> None:
         """Takes settings, at opening and after a reload (of the workers too). Transfers that run keep the old ones."""
         self.settings = settings
-        limit = settings.lane_limit or max(1, self.scheduler.stats()["workers"] - 1)
-        self.scheduler.set_lane(LANE, limit=limit)
+        self.scheduler.set_lane(LANE, limit=self.lane_limit)
+
+    @property
+    def lane_limit(self) -> int:
+        """Transfers that run at once."""
+        return self.settings.lane_limit or max(1, self.scheduler.stats()["workers"] - 1)
 
     def close(self) -> None:
         """Gives the directory back. The scheduler is closed first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
 from tests.scenario.conftest import MakeDaemon
 from tests.scenario.daemon_process import DaemonProcess
@@ -82,3 +83,15 @@ def test_many_signals_end_in_one_state(make_daemon: MakeDaemon) -> None:
         daemon.signal(signal.SIGHUP)
     daemon.wait_metric("pvsched_workers 4")
     assert daemon.stop() == 0
+
+
+def test_the_section_of_the_objects_lane_counts(make_daemon: MakeDaemon) -> None:
+    """Three workers would run two transfers at once; [lanes.objects] lets one run, and a reload two."""
+    daemon = make_daemon(config="[scheduler]\nworkers = 3\n[lanes.objects]\nlimit = 1\nweight = 'low'\n").start()
+    with half_put(daemon, b"a" * 200_000), ThreadPoolExecutor(1) as threads:
+        second = threads.submit(half_put, daemon, b"b" * 200_000)
+        while not (waiting := daemon.get("/tasks")["waiting"]):
+            assert not second.done()
+        assert "as its limit allows" in str(waiting)
+        reloaded(daemon, "[scheduler]\nworkers = 3\n[lanes.objects]\nweight = 'low'\n")
+        second.result().close()

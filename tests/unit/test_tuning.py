@@ -58,6 +58,9 @@ def test_lanes_and_policy_arrive(tmp_path: Any) -> None:
         def set_lane(self, name: str, limit: int | None = None, weight: Any = "medium") -> None:
             calls.append((name, limit, weight))
 
-    set_lanes(Recorder(), settings)  # type: ignore[arg-type]
+    set_lanes(Recorder(), settings, {"a": 7})  # type: ignore[arg-type]
     assert calls == [("a", 2, "high"), ("b", None, 2.5)]
+    calls.clear()
+    set_lanes(Recorder(), settings, {"a": 7, "b": 7})  # type: ignore[arg-type]
+    assert calls == [("a", 2, "high"), ("b", 7, 2.5)]
     assert policy(settings) == "edf"
