@@ -1,11 +1,15 @@
 #include "child.h"
 
+#include "cgroup.h"
+
 #include "slice.h"
 
 #include <sys.h>
 
-int child_lead(pid_t keeper, int survive)
+int child_lead(pid_t keeper, int survive, int entrance)
 {
+    if (entrance >= 0)
+        (void)!cgroup_enter(entrance); /* refused: its tree is ended by the older means */
     if (!survive) {
         if (sys_prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
             return -errno;

@@ -6,8 +6,8 @@
 
 #include "frame.h"
 
-/* Own session and group, child subreaper, and (unless it is to survive) dead when the keeper dies. Async-signal-safe. */
-PVS_CHECKED int child_lead(pid_t keeper, int survive);
+/* Its cgroup if it has one (entrance: of cgroup_make(), or -1), own session and group, child subreaper, and (unless it is to survive) dead when the keeper dies. Async-signal-safe. */
+PVS_CHECKED int child_lead(pid_t keeper, int survive, int entrance);
 /* Every signal back to its default and none blocked. Async-signal-safe. */
 void child_reset_signals(void);
 /* Closes every descriptor from first on. Async-signal-safe. */

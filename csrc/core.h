@@ -134,6 +134,7 @@ struct pvs_core {
     uint32_t proc_count, procs_used; /* high-water mark */
     struct shared_proc *page;
     int page_fd, epoll, wake, timer;
+    int cgroup; /* folder for the tasks' cgroups, or -1 */
     char *region, *txbufs, *stage;
     size_t region_size;
     char **graves; /* allocated bodies of the last step */

@@ -13,12 +13,14 @@
 /* ---- supervisor -> keeper: SOCK_SEQPACKET, one struct a message, descriptors alongside --------- */
 
 enum keeper_op {
-    KEEPER_HELLO =
-        1, /* proc = number of process slots; descriptors: the shared page, the supervisor's pidfd if it has one */
+    KEEPER_HELLO = 1, /* proc = number of process slots; descriptors: the shared page, then what the flags say */
     KEEPER_SPAWN = 2, /* descriptors: channel; for EXEC channel, stdin, stdout, stderr, exec block, lent ones */
     KEEPER_TERM = 3,  /* SIGTERM to the whole tree; answered with REPORT_SIGNALLED */
     KEEPER_KILL = 4   /* SIGKILL to the leader; the tree follows when it is dead */
 };
+
+#define HELLO_PIDFD 1u  /* the supervisor's pidfd */
+#define HELLO_CGROUP 2u /* the folder for the tasks' cgroups */
 
 struct keeper_request {
     uint32_t op, proc, gen, kind;

@@ -4,6 +4,7 @@
  * It has one thread and owns no policy: the supervisor asks, it does, it reports. When its channel reads EOF it kills
  * all that is left and leaves.
  */
+#include "cgroup.h"
 #include "channel.h"
 #include "child.h"
 #include "kill.h"
@@ -21,7 +22,7 @@
 enum leader_state { LEADER_FREE = 0, LEADER_ALIVE, LEADER_DEAD };
 
 struct leader {
-    uint8_t state, survive;
+    uint8_t state, survive, grouped; /* grouped: it has a cgroup of its own */
     uint32_t gen;
     pid_t pid;
 };
@@ -30,6 +31,7 @@ struct keeper {
     int fd, signals;
     int children;   /* the kernel's list of ours, kept open; negative where it has none */
     int supervisor; /* its pidfd, or -1: tells of its death even while a child of it holds its end of the channel */
+    int cgroup;     /* folder for the tasks' cgroups, or -1 */
     struct leader *leaders;
     uint32_t count;
     struct shared_proc *page;
@@ -66,6 +68,17 @@ static void report_spawned(const struct keeper *k, const struct keeper_request *
     (void)report(k, (struct keeper_report){REPORT_SPAWNED, q->proc, q->gen, pid, 0, 0}, pidfd);
     if (pidfd >= 0)
         (void)sys_close(pidfd);
+}
+
+static void end_group(const struct keeper *k, uint32_t index, int remove)
+{
+    const struct leader *l = &k->leaders[index];
+    struct cgroup_name name = cgroup_name(getpid(), index, l->gen);
+
+    if (l->grouped && remove)
+        cgroup_remove(k->cgroup, &name);
+    else if (l->grouped && !l->survive)
+        cgroup_kill(k->cgroup, &name);
 }
 
 /* ---- the dead ----------------------------------------------------------------------------------- */
@@ -150,6 +163,7 @@ static void mark_dead(struct keeper *k)
             adopt = 1;
         else if (died > 0)
             (void)sys_kill(-l->pid, SIGKILL);
+        end_group(k, i, 0);
         l->state = LEADER_DEAD;
     }
     if (adopt)
@@ -213,6 +227,7 @@ static void report_dead(struct keeper *k)
         }
         if (pid < 0)
             error = errno;
+        end_group(k, i, 1);
         l->state = LEADER_FREE;
         (void)report(k, (struct keeper_report){REPORT_EXITED, i, l->gen, l->pid, error, status}, -1);
     }
@@ -242,17 +257,19 @@ static int hello(struct keeper *k, const struct keeper_request *q, int *fds, uin
 {
     size_t bytes = sizeof(struct shared_proc) * q->proc;
 
-    if (k->leaders || nfds < 1 || nfds > 2 || q->proc == 0 || q->proc > 65536)
+    if (k->leaders || nfds < 1 || nfds != q->nfds || q->proc == 0 || q->proc > 65536)
         return -EPROTO;
     k->seen_room = q->proc + MOST_SURVIVORS + MOST_STRANGERS;
     k->seen = sys_malloc(sizeof(pid_t) * k->seen_room);
     k->leaders = sys_malloc(sizeof(struct leader) * q->proc);
     if (!k->leaders || !k->seen)
         return -ENOMEM;
-    if (nfds == 2) {
-        k->supervisor = fds[1];
-        fds[1] = -1; /* kept */
+    for (uint32_t i = 1; i < nfds; i++) {
+        *(i == 1 && (q->flags & HELLO_PIDFD) ? &k->supervisor : &k->cgroup) = fds[i];
+        fds[i] = -1; /* kept */
     }
+    if (k->cgroup >= 0)
+        cgroup_clean(k->cgroup);
     memset(k->leaders, 0, sizeof(struct leader) * q->proc);
     void *page = sys_mmap(bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fds[0]);
     if (page == MAP_FAILED)
@@ -266,9 +283,9 @@ static int hello(struct keeper *k, const struct keeper_request *q, int *fds, uin
     return e;
 }
 
-static void enlist(struct keeper *k, const struct keeper_request *q, pid_t pid)
+static void enlist(struct keeper *k, const struct keeper_request *q, pid_t pid, int grouped)
 {
-    k->leaders[q->proc] = (struct leader){LEADER_ALIVE, (q->flags & PVS_SURVIVE) != 0, q->gen, pid};
+    k->leaders[q->proc] = (struct leader){LEADER_ALIVE, (q->flags & PVS_SURVIVE) != 0, (uint8_t)grouped, q->gen, pid};
     report_spawned(k, q, pid);
 }
 
@@ -276,14 +293,15 @@ static void enlist(struct keeper *k, const struct keeper_request *q, pid_t pid)
 static int spawn(struct keeper *k, const struct keeper_request *q, const int *fds, uint32_t nfds, pvs_worker **worker)
 {
     struct spawn_failure failure = {EMFILE, 0}; /* some descriptors found no room here */
-    int pid = -1;
+    struct cgroup_name name = cgroup_name(getpid(), q->proc, q->gen);
+    int pid = -1, entrance = k->cgroup < 0 ? -1 : cgroup_make(k->cgroup, &name, q->memory);
 
     if (nfds != q->nfds) {
         pid = -1;
     } else if (q->kind == PVS_EXEC) {
-        pid = spawn_program(q, fds, nfds, &failure);
+        pid = spawn_program(q, fds, nfds, entrance, &failure);
     } else if (nfds == 1) {
-        pid = spawn_worker(k->hooks, fds[0], (q->flags & PVS_SURVIVE) != 0);
+        pid = spawn_worker(k->hooks, fds[0], (q->flags & PVS_SURVIVE) != 0, entrance);
         if (pid == 0) {
             *worker = worker_new(3, &k->page[q->proc]);
             if (!*worker)
@@ -292,8 +310,12 @@ static int spawn(struct keeper *k, const struct keeper_request *q, const int *fd
         }
         failure.error = -pid;
     }
+    if (entrance >= 0)
+        (void)sys_close(entrance);
+    if (entrance >= 0 && pid <= 0)
+        cgroup_remove(k->cgroup, &name);
     if (pid > 0)
-        enlist(k, q, pid);
+        enlist(k, q, pid, entrance >= 0);
     else
         (void)report(k, (struct keeper_report){REPORT_FAILED, q->proc, q->gen, 0, failure.error, failure.exec}, -1);
     return 0;
@@ -358,6 +380,7 @@ static void end_all(struct keeper *k)
     for (uint32_t i = 0; i < k->count; i++) {
         const struct leader *l = &k->leaders[i];
         if (l->state == LEADER_ALIVE && !l->survive) {
+            end_group(k, i, 0);
             (void)sys_kill(-l->pid, SIGKILL);
             (void)sys_kill(l->pid, SIGKILL);
         }
@@ -399,7 +422,7 @@ static int prepare(struct keeper *k)
 
 static void dispose(struct keeper *k)
 {
-    channel_close_all((int[]){k->signals, k->supervisor, k->children}, 3);
+    channel_close_all((int[]){k->signals, k->supervisor, k->children, k->cgroup}, 4);
     free(k->leaders);
     free(k->seen);
 }
@@ -429,7 +452,7 @@ static int turn(struct keeper *k, pvs_worker **worker)
 
 int pvs_keeper_main(int fd, const struct pvs_hooks *hooks, pvs_worker **worker)
 {
-    struct keeper k = {.fd = fd, .signals = -1, .supervisor = -1, .children = -1, .hooks = hooks};
+    struct keeper k = {.fd = fd, .signals = -1, .supervisor = -1, .cgroup = -1, .children = -1, .hooks = hooks};
     int e = prepare(&k);
 
     while (e == 0)

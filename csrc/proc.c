@@ -308,7 +308,8 @@ int proc_start(struct pvs_core *c, uint32_t slot)
         return start_thread(c, slot);
     if (c->keepers[s->keeper].dead || c->keepers[s->keeper].fd < 0)
         return -ENOTCONN;
-    uint32_t index = kind == PVS_EXEC || (s->flags & PVS_SURVIVE) ? PVS_NONE : find_idle(c, kind, s->keeper);
+    int own = kind == PVS_EXEC || (s->flags & PVS_SURVIVE) || (s->limit_memory && c->cgroup >= 0);
+    uint32_t index = own ? PVS_NONE : find_idle(c, kind, s->keeper);
     int fresh = index == PVS_NONE;
     if (fresh)
         index = find_free(c);

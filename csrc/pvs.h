@@ -212,6 +212,11 @@ PVS_CHECKED int pvs_keeper_pair(int ends[2]);
 /* Starts argv as a grandchild with its end of the channel as descriptor 3, and nothing else open beside 0, 1, 2.
  * The intermediate is waited for by pid; it raises no SIGCHLD here. On success *fd is the supervisor's end. */
 PVS_CHECKED int pvs_keeper_exec(char *const argv[], char *const envp[], int *fd);
+/* A folder of cgroup v2 that was delegated to us (write access; nothing else makes pvs-... in it). Every process that a keeper
+ * attached after this starts gets a cgroup there, by which its tree is killed even where its keeper was, and by which
+ * limit_memory holds for the whole tree where the memory controller is enabled. -EBUSY once a keeper is attached;
+ * -ENOTSUP: not cgroup v2; -EACCES, -ENOENT... : all goes on without. Needs Linux 5.14 to be of use. */
+PVS_CHECKED int pvs_set_cgroup(pvs_core *core, const char *path);
 /* The core takes fd. Returns the keeper's index, -ENFILE when there are 16. */
 PVS_CHECKED int pvs_attach_keeper(pvs_core *core, int fd);
 PVS_CHECKED int pvs_replace_keeper(pvs_core *core, uint32_t keeper, int fd);

@@ -1,4 +1,5 @@
 /* reports.c - what the keeper says: a process lives, could not be made, is gone; and the keeper's own end. */
+#include "cgroup.h"
 #include "channel.h"
 #include "core.h"
 
@@ -277,6 +278,17 @@ static void close_keeper(struct pvs_core *c, struct keeper_link *k)
     k->dead = 1;
 }
 
+/* Its keeper cannot do it any more; the next keeper removes the folder. A task that is to survive is left alone. */
+static void end_group(struct pvs_core *c, uint32_t index)
+{
+    const struct proc *p = &c->procs[index];
+    struct cgroup_name name = cgroup_name(c->keepers[p->keeper].pid, index, p->gen);
+    uint32_t front = proc_front(p);
+
+    if (c->cgroup >= 0 && (front == PVS_NONE || !(task_at(c, front)->flags & PVS_SURVIVE)))
+        cgroup_kill(c->cgroup, &name);
+}
+
 static void keeper_gone(struct pvs_core *c, uint32_t keeper)
 {
     struct keeper_link *k = &c->keepers[keeper];
@@ -288,6 +300,7 @@ static void keeper_gone(struct pvs_core *c, uint32_t keeper)
             continue;
         if (p->pidfd >= 0)
             (void)sys_pidfd_kill(p->pidfd, SIGKILL);
+        end_group(c, i);
         p->exited = EXITED_UNSEEN;
         p->deadline = c->now + LOST_NS;
         p->listed = 1; /* ended by collect_listed(), after what is readable now */

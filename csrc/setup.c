@@ -105,7 +105,7 @@ int pvs_open(pvs_core **out, const struct pvs_settings *settings)
         return -ENOMEM;
     memset(c, 0, sizeof(*c));
     c->set = set;
-    c->epoll = c->wake = c->timer = c->page_fd = -1;
+    c->epoll = c->wake = c->timer = c->page_fd = c->cgroup = -1;
     c->done_head = c->done_tail = c->spare_keeper = PVS_NONE;
     for (uint32_t i = 0; i < MOST_KEEPERS; i++)
         c->keepers[i].fd = c->keepers[i].pidfd = -1;
@@ -206,7 +206,7 @@ void pvs_close(pvs_core *c, uint32_t grace_ms)
         (void)munmap(c->region, c->region_size);
     if (c->txbufs)
         (void)munmap(c->txbufs, (size_t)(c->proc_count + 1) * TX_BYTES);
-    channel_close_all((int[]){c->page_fd, c->epoll, c->wake, c->timer}, 4);
+    channel_close_all((int[]){c->page_fd, c->epoll, c->wake, c->timer, c->cgroup}, 5);
     free(c->procs);
     free(c->graves);
     store_free(&c->store);
@@ -220,11 +220,16 @@ static int link_keeper(struct pvs_core *c, uint32_t keeper, int fd)
 {
     struct keeper_link *k = &c->keepers[keeper];
     struct keeper_request q = {.op = KEEPER_HELLO, .proc = c->proc_count};
-    int with[2] = {c->page_fd, sys_pidfd_open(getpid())};
+    int with[3] = {c->page_fd}, pidfd = sys_pidfd_open(getpid());
 
-    q.nfds = with[1] < 0 ? 1 : 2;
+    q.nfds = 1;
+    q.flags = (pidfd >= 0 ? HELLO_PIDFD : 0) | (c->cgroup >= 0 ? HELLO_CGROUP : 0);
+    if (pidfd >= 0)
+        with[q.nfds++] = pidfd;
+    if (c->cgroup >= 0)
+        with[q.nfds++] = c->cgroup;
     long n = channel_send(fd, &q, sizeof(q), with, q.nfds, MSG_DONTWAIT);
-    channel_close_all(with + 1, 1);
+    channel_close_all(&pidfd, 1);
     if (n < 0)
         return (int)n;
     int e = watch_fd(c, fd, EPOLLIN, TAG(TAG_KEEPER, keeper));
@@ -266,6 +271,39 @@ int pvs_retire_keeper(pvs_core *c, uint32_t keeper)
     k->retired = 1;
     if (k->tasks == 0)
         keeper_release(c, keeper);
+    return 0;
+}
+
+/* Only a cgroup v2 has this file. */
+static int is_cgroup(int folder)
+{
+    int fd = sys_openat(folder, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return -errno;
+    (void)sys_close(fd);
+    fd = sys_openat(folder, "cgroup.controllers", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -ENOTSUP;
+    (void)sys_close(fd);
+    return 0;
+}
+
+int pvs_set_cgroup(pvs_core *c, const char *path)
+{
+    for (uint32_t i = 0; i < MOST_KEEPERS; i++)
+        if (c->keepers[i].used)
+            return -EBUSY;
+    int fd = sys_open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    int e = is_cgroup(fd);
+    if (e < 0) {
+        (void)sys_close(fd);
+        return e;
+    }
+    channel_close_all(&c->cgroup, 1);
+    c->cgroup = fd;
     return 0;
 }
 

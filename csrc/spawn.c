@@ -24,7 +24,7 @@ static int keep_only_channel(int channel)
     return 0;
 }
 
-int spawn_worker(const struct pvs_hooks *hooks, int channel, int survive)
+int spawn_worker(const struct pvs_hooks *hooks, int channel, int survive, int entrance)
 {
     static const struct pvs_hooks no_hooks;
     pid_t keeper = getpid();
@@ -38,7 +38,7 @@ int spawn_worker(const struct pvs_hooks *hooks, int channel, int survive)
         hook(hooks, hooks->after_fork_parent);
         return pid > 0 ? pid : -error;
     }
-    if (child_lead(keeper, survive) < 0)
+    if (child_lead(keeper, survive, entrance) < 0)
         _exit(111);
     child_reset_signals();
     if (keep_only_channel(channel) < 0)
@@ -56,6 +56,7 @@ struct program {
     const int *fds;
     uint32_t nfds;
     pid_t keeper;
+    int entrance; /* of its cgroup, -1 = none */
     char **argv;
     char **envp;
     const char *cwd; /* NULL: stay */
@@ -123,7 +124,7 @@ static int program_child(void *arg)
 {
     struct program *p = arg;
     const struct keeper_request *r = p->request;
-    int e = child_lead(p->keeper, (r->flags & PVS_SURVIVE) != 0);
+    int e = child_lead(p->keeper, (r->flags & PVS_SURVIVE) != 0, p->entrance);
 
     if (e == 0)
         e = place_descriptors(p);
@@ -219,10 +220,11 @@ static int vfork_and_exec(struct program *p)
     return -1;
 }
 
-int spawn_program(const struct keeper_request *request, const int *fds, uint32_t nfds, struct spawn_failure *failure)
+int spawn_program(const struct keeper_request *request, const int *fds, uint32_t nfds, int entrance,
+                  struct spawn_failure *failure)
 {
     size_t words = 2u * MOST_WORDS + 4, length = request->exec_bytes;
-    struct program p = {.request = request, .fds = fds, .nfds = nfds, .keeper = getpid()};
+    struct program p = {.request = request, .fds = fds, .nfds = nfds, .keeper = getpid(), .entrance = entrance};
     char *memory = nfds < EXEC_FIXED_FDS ? NULL : sys_malloc(words * sizeof(char *) + length);
     int pid = -1, e = nfds < EXEC_FIXED_FDS ? -EINVAL : -ENOMEM;
 

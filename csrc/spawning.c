@@ -119,6 +119,7 @@ static int send_spawn(struct pvs_core *c, uint32_t index)
         const struct task *t = task_at(c, front);
         const struct pvs_spec *s = spec_of(c, t);
         q.flags = s->flags;
+        q.memory = s->limit_memory; /* of a worker: for its cgroup; the rlimit comes with its job */
         if (p->kind == PVS_EXEC) {
             q.exec_bytes = s->exec_bytes;
             q.memory = s->limit_memory, q.cpu = s->limit_cpu, q.files = s->limit_files;

@@ -22,6 +22,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
@@ -69,6 +70,9 @@ static inline int sys_dup2(int from, int to) { return SYS_SEAM(dup2, dup2(from, 
 static inline int sys_set_nonblock(int fd) { return SYS_SEAM(nonblock, fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK)); }
 static inline int sys_memfd(const char *name) { return SYS_SEAM(memfd, (int)syscall(__NR_memfd_create, name, 1u)); }
 static inline int sys_open(const char *path, int flags, unsigned mode) { return SYS_SEAM(open, open(path, flags, mode)); }
+static inline int sys_openat(int at, const char *path, int flags) { return SYS_SEAM(openat, openat(at, path, flags)); }
+static inline int sys_mkdirat(int at, const char *path) { return SYS_SEAM(mkdir, mkdirat(at, path, 0755)); }
+static inline int sys_rmdirat(int at, const char *path) { return SYS_SEAM(rmdir, unlinkat(at, path, AT_REMOVEDIR)); }
 static inline int sys_open_children(const char *path) { return SYS_SEAM(open_children, open(path, O_RDONLY | O_CLOEXEC)); }
 static inline int sys_ftruncate(int fd, off_t n) { return SYS_SEAM(ftruncate, ftruncate(fd, n)); }
 static inline off_t sys_lseek(int fd, off_t at) { return SYS_SEAM(lseek, lseek(fd, at, SEEK_SET)); }

@@ -68,6 +68,7 @@ HEADERS: dict[str, set[str]] = {
     "order.h": {"queue.h"},
     "fair.h": {"queue.h"},
     "channel.h": {"frame.h"},
+    "cgroup.h": {"task.h"},
     "child.h": {"frame.h"},
     "kill.h": {"frame.h"},
     "slice.h": {"task.h"},
@@ -87,13 +88,13 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
             "core.c", "proc.c", "spawning.c", "batch.c", "collect.c", "reports.c", "deadlines.c", "store.c", "setup.c",
             "info.c",
         },
-        {"core.h", "channel.h", "sys.h"},
+        {"core.h", "cgroup.h", "channel.h", "sys.h"},
     ),
     "the keeper and its children": (
         {"keeper.c", "kill.c", "spawn.c", "child.c", "worker.c", "launch.c"},
-        {"channel.h", "child.h", "kill.h", "slice.h", "spawn.h", "worker.h", "frame.h", "sys.h"},
+        {"cgroup.h", "channel.h", "child.h", "kill.h", "slice.h", "spawn.h", "worker.h", "frame.h", "sys.h"},
     ),
-    "the bottom": ({"channel.c", "slice.c"}, {"channel.h", "slice.h", "frame.h", "sys.h"}),
+    "the bottom": ({"cgroup.c", "channel.c", "slice.c"}, {"cgroup.h", "channel.h", "slice.h", "frame.h", "sys.h"}),
     "Python": ({"python_glue.c"}, {"python_glue.h"}),
 }  # fmt: skip
 

@@ -17,7 +17,7 @@
     X(dup) X(dup2) X(nonblock) X(memfd) X(open) X(ftruncate) X(lseek) X(epoll_create) X(epoll_ctl) X(epoll_wait) \
     X(eventfd) X(timerfd) X(timerfd_settime) X(signalfd) X(poll) X(fork) X(clone) X(execve) X(kill) X(waitpid) X(waitid) \
     X(pidfd_open) X(pidfd_kill) X(close_range) X(prctl) X(setsid) X(chdir) X(setrlimit) X(nice) X(ioprio) X(madvise) X(mkdir) \
-    X(rmdir) X(open_children)
+    X(rmdir) X(open_children) X(openat)
 /* clang-format on */
 
 #define SEAM_NUMBER(name) SEAM_##name,
