@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 BLOCK = 1 << 18  # one hot buffer: 256 KiB
 HEAD_LIMIT = 1 << 16
+HINTS = {  # for answers of Pantavisor's own, which carry none
+    422: "the content is not what its name says: it changed on the way, put it again",
+    507: "free space where the daemon keeps its objects, or lower objects.reserved_percent",
+}
 
 
 class Broken(CommandError):
@@ -244,7 +248,7 @@ def accepted(answer: Answer, *good: int) -> Answer:
     document = document if isinstance(document, dict) else {}
     why = document.get("Error") or text.decode("utf-8", "replace").strip() or "no reason given"
     later = answer.headers.get("retry-after")
-    hint = document.get("hint") or (f"try again in {later} s" if later else "")
+    hint = document.get("hint") or (f"try again in {later} s" if later else HINTS.get(answer.status, ""))
     code = document.get("code") or f"http-{answer.status}"
     raise CommandError(f"the daemon answered {answer.status}: {why}", code=code, hint=hint)
 

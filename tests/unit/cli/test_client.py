@@ -134,6 +134,14 @@ def test_an_error_answer_gives_the_daemons_words(daemon: Any) -> None:
     assert (caught.value.code, caught.value.hint, caught.value.status) == ("no-task", "look", exits.FAILED)
 
 
+def test_a_full_store_says_what_to_do(daemon: Any) -> None:
+    """The recorded 507 has no hint of its own."""
+    daemon.json("GET", "/full", {"Error": "Not enough disk space available"}, "507 Insufficient Storage")
+    with connection(daemon) as talk, pytest.raises(CommandError) as caught:
+        talk.get("/full")
+    assert (caught.value.code, "objects.reserved_percent" in caught.value.hint) == ("http-507", True)
+
+
 def test_a_recorded_error_without_code_still_has_one(daemon: Any) -> None:
     """Pantavisor's own error bodies carry only a text: the status makes the code, Retry-After the hint."""
     daemon.answers["GET", "/full"] = (
