@@ -22,7 +22,7 @@ from pvsched.scheduler.local import Local
 from pvsched.scheduler.outcome import CAUSE_NUMBERS
 from pvsched.scheduler.registry import Registry, default_registry
 from pvsched.scheduler.rules import KINDS, Rules
-from pvsched.scheduler.settings import POLICIES, open_core
+from pvsched.scheduler.settings import POLICIES, open_core, use_cgroup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ class Scheduler:
         wall_clock: Callable[[], float] | None = None,
         keeper: Keeper | None = None,
         history: int = 0,
+        cgroup: str | None = None,
     ) -> None:
         self._core: Any = None
         self._closed = "the scheduler was not opened"
@@ -86,6 +87,8 @@ class Scheduler:
             payload_bytes=payload_bytes,
         )
         try:
+            if cgroup is not None:
+                use_cgroup(core, cgroup)
             self._wire(core, executor, workers, lanes, registry or default_registry, wall_clock, keeper, history)
         except BaseException:
             lib.pvs_close(core, 0)
@@ -108,6 +111,7 @@ class Scheduler:
         self._live: dict[int, tuple[Rules, Callback | None]] = {}
         self._callbacks: dict[str, Callback] = {}
         self._running = False
+        self._leaving: list[Callable[[], None]] = []  # told when the descriptor is about to be closed
         wall = wall_clock or time.time
         self._hub = EventHub(wall, self._want_started)
         self._keys = Keys()
@@ -380,6 +384,8 @@ class Scheduler:
 
     def _release(self) -> None:
         core, self._core = self._core, None
+        for leave in list(self._leaving):
+            leave()
         self._local.close()
         _all.discard(self)
         if core is not None:

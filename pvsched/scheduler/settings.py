@@ -45,6 +45,17 @@ def open_core(*, policy: str, zot_exact: bool, **numbers: int | None) -> Any:
     return out[0]
 
 
+def use_cgroup(core: Any, path: str) -> None:
+    """Give the tasks cgroups below `path`, a folder of cgroup v2 delegated to us. Raises SchedulerError (`cgroup-failed`)."""
+    status = lib.pvs_set_cgroup(core, os.fsencode(path))
+    if status < 0:
+        raise SchedulerError(
+            f"{path} cannot hold the tasks' cgroups: {os.strerror(-status)}",
+            code="cgroup-failed",
+            hint="delegate a folder of cgroup v2 (systemd: Delegate=yes), or leave cgroup= out",
+        )
+
+
 def _checked(name: str, value: object) -> int:
     least, most = _BOUNDS[name]
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
