@@ -35,6 +35,7 @@ class AsyncScheduler:
         self._waiting: dict[asyncio.Future[Document], int] = {}
         self._attached = True
         self._loop.add_reader(self._fd, self._turn)
+        self.scheduler._leaving.append(self.detach)  # a loop that watches a closed descriptor is deaf to the next one
 
     async def run_task(self, task: Task) -> Document:
         """Add the task and return its document when it has ended, whatever the outcome.
@@ -69,7 +70,9 @@ class AsyncScheduler:
         """Let the loop watch no more; the scheduler stays open. Whoever still awaits a task gets `Closed`."""
         if self._attached:
             self._attached = False
-            self._loop.remove_reader(self._fd)
+            self.scheduler._leaving.remove(self.detach)
+            if not self._loop.is_closed():
+                self._loop.remove_reader(self._fd)
         for future in self._waiting:
             if not future.done():
                 future.set_exception(Closed("the scheduler was detached from its loop"))

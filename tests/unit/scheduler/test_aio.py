@@ -112,3 +112,19 @@ def test_closing_in_a_callback_ends_the_await() -> None:
         return await scheduler.run_task(pvsched.Task("sleep", 60))
 
     assert asyncio.run(main())["by"] == "shutdown"
+
+
+def test_a_scheduler_closed_while_attached_leaves_the_loop() -> None:
+    """The next scheduler gets the same descriptor's number, and its tasks end; who still awaits the first is told."""
+
+    async def main() -> tuple[Any, Any]:
+        with pvsched.Scheduler(1, registry=REGISTRY) as first:
+            attached = attach(first)
+            await attached.run_task(pvsched.Task("echo", 1))
+        with pytest.raises(pvsched.Closed):
+            await attached.run_task(pvsched.Task("echo", 2))
+        async with AsyncScheduler(0, registry=REGISTRY) as second:
+            document = await asyncio.wait_for(second.run_task(pvsched.Task("echo", 3)), 20)
+        return first.closed, document["outcome"]
+
+    assert asyncio.run(main()) == (True, "succeeded")
