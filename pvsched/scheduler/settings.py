@@ -46,7 +46,7 @@ def open_core(*, policy: str, zot_exact: bool, **numbers: int | None) -> Any:
 
 
 def use_cgroup(core: Any, path: str) -> None:
-    """Give the tasks cgroups below `path`, a folder of cgroup v2 delegated to us. Raises SchedulerError (`cgroup-failed`)."""
+    """Give the tasks cgroups below `path`, a delegated folder of cgroup v2. Raises SchedulerError (`cgroup-failed`)."""
     status = lib.pvs_set_cgroup(core, os.fsencode(path))
     if status < 0:
         raise SchedulerError(
