@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import threading
@@ -27,8 +28,15 @@ class Program:
         self.truncated = False
 
 
+_TURN_MS = 20  # how soon a drain sees that its program has ended
+_LEFT_IN_A_PIPE = 1 << 20  # at most, once the program has ended
+
+
 class _Drain(threading.Thread):
-    """Reads a descriptor to its end and keeps the first `limit` bytes."""
+    """Reads a descriptor and keeps the first `limit` bytes: to its end, or to what is there when the program is `over`.
+
+    What left the program's session may hold the other end for ever.
+    """
 
     def __init__(self, fd: int, limit: int) -> None:
         super().__init__(daemon=True)
@@ -36,13 +44,25 @@ class _Drain(threading.Thread):
         self._limit = limit
         self.kept = b""
         self.truncated = False
+        self.over = False
         self.start()
 
     def run(self) -> None:
-        while piece := os.read(self._fd, 65536):
+        poll, left = select.poll(), _LEFT_IN_A_PIPE
+        poll.register(self._fd, select.POLLIN)
+        while left > 0:
+            over = self.over
+            if not poll.poll(0 if over else _TURN_MS):
+                if over:
+                    break
+                continue
+            piece = os.read(self._fd, 65536)
+            if not piece:
+                break
             room = self._limit - len(self.kept)
             self.kept += piece[:room]
             self.truncated |= len(piece) > room
+            left -= len(piece) if over else 0
         os.close(self._fd)
 
 
@@ -113,8 +133,11 @@ def _attend(
     status = process.wait()
     if not task.rules.merged["survive"]:
         _kill_group(process.pid)
-    for thread in (*drains, feeder):
-        thread.join()
+    for drain in drains:
+        drain.over = True
+    for drain in drains:
+        drain.join()
+    feeder.join(_TURN_MS / 1000)  # one that cannot be fed to the end goes with who holds the other end
     return _judge(program, process.pid, status, drains)
 
 

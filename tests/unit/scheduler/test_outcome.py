@@ -306,3 +306,15 @@ def test_wall_time_is_iso_8601_in_utc() -> None:
 
 
 assert sys.version_info >= (3, 10)
+
+
+def test_an_inline_program_is_not_awaited_by_its_output(bench: Bench) -> None:
+    """What left its session and holds its pipes does not hold up the caller, and what it wrote itself is whole."""
+    scheduler, documents = bench.open(workers=0), []
+    argv = ["sh", "-c", "setsid sleep 20 & echo $!"]
+    scheduler.add_task(pvsched.Task("program", executor="exec", argv=argv), documents.append)
+    begun = time.monotonic()
+    bench.drain(scheduler)
+    lasted = time.monotonic() - begun
+    os.kill(int(documents[0]["output"]["stdout"]), signal.SIGKILL)
+    assert (documents[0]["outcome"], lasted < 15) == ("succeeded", True)
