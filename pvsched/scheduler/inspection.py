@@ -112,7 +112,8 @@ class Inspection:
         if info.no_worker:
             reasons.append({"reason": "no-worker", "text": "every worker's place is taken"})
         if info.ahead:
-            reasons.append({"reason": "ahead", "count": info.ahead, "text": f"{info.ahead} tasks go before it"})
+            text = "1 task goes before it" if info.ahead == 1 else f"{info.ahead} tasks go before it"
+            reasons.append({"reason": "ahead", "count": info.ahead, "text": text})
         return reasons or [{"reason": "next", "text": "it starts with the next run()"}]
 
     def tasks(self, limit: int) -> list[dict[str, Any]]:
