@@ -60,7 +60,7 @@ def test_a_pool_goes_on_after_a_cancel(bench: Bench, executor: Any, tmp_path: An
 
 
 @pytest.mark.parametrize("executor", WORKER_EXECUTORS)
-def test_grace_then_sigkill_without_further_calls(bench: Bench, executor: Any, tmp_path: Any) -> None:
+def test_grace_then_sigkill_without_a_second_cancel(bench: Bench, executor: Any, tmp_path: Any) -> None:
     """One that ignores SIGTERM is dead when its grace is over."""
     scheduler, documents = bench.open(executor=executor), []
     id = scheduler.add_task(pvsched.Task("stubborn", str(tmp_path / "x"), grace=0.1), documents.append)
