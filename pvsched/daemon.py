@@ -289,9 +289,9 @@ class Daemon:
         text = "".join(traceback.format_exception(problem)[-4:])
         self.log.error("a callback failed", problem=f"{type(problem).__name__}: {problem}", trace=text)
 
-    def _set_lanes(self, settings: Settings) -> None:
+    def _set_lanes(self, settings: Settings, before: Settings | None = None) -> None:
         """After the objects, which give their own lane what holds without a section [lanes.objects]."""
-        set_lanes(self.scheduler, settings, {objects_controller.LANE: self.objects.lane_limit})
+        set_lanes(self.scheduler, settings, {objects_controller.LANE: self.objects.lane_limit}, before)
 
     # -- reload --------------------------------------------------------------------------------------------------------
     def _reload(self) -> None:
@@ -300,11 +300,11 @@ class Daemon:
 
     def _apply(self, settings: Settings, changed: list[str]) -> None:
         """Takes new settings; what runs and waits is not touched."""
-        self.settings = settings
+        before, self.settings = self.settings, settings
         self.scheduler.set_workers(settings.integer("scheduler.workers"))
         self.scheduler.set_policy(policy(settings))
         self.objects.apply(object_settings(settings))
-        self._set_lanes(settings)
+        self._set_lanes(settings, before)
         take_limits(self.server.limits, settings)
         self.callers.set_host_cgroups(settings.texts("control.host_cgroups"))
         self.feed.waiters = settings.integer("events.waiters")

@@ -23,8 +23,15 @@ def policy(settings: Settings) -> Any:
     return settings.values["scheduler.policy"]
 
 
-def set_lanes(scheduler: Scheduler, settings: Settings, limits: Mapping[str, int]) -> None:
-    """Gives lanes what the sections [lanes.NAME] say. `limits` are those of lanes whose section names none."""
+def set_lanes(
+    scheduler: Scheduler, settings: Settings, limits: Mapping[str, int], before: Settings | None = None
+) -> None:
+    """Gives lanes what the sections [lanes.NAME] say. `limits` are those of lanes whose section names none.
+
+    A section that stood in `before` and is gone leaves its lane as one that was never set.
+    """
+    for name in sorted(before.lanes().keys() - settings.lanes().keys() if before else ()):
+        scheduler.set_lane(name, limit=limits.get(name, 0) or None)
     for name, keys in settings.lanes().items():
         weight = keys.get("weight", "medium")
         number = weight if weight in ("high", "medium", "low") else float(str(weight))

@@ -63,4 +63,7 @@ def test_lanes_and_policy_arrive(tmp_path: Any) -> None:
     calls.clear()
     set_lanes(Recorder(), settings, {"a": 7, "b": 7})  # type: ignore[arg-type]
     assert calls == [("a", 2, "high"), ("b", 7, 2.5)]
+    calls.clear()
+    set_lanes(Recorder(), load("/dev/null", {}, {}, uid=1), {"a": 7}, settings)  # type: ignore[arg-type]
+    assert calls == [("a", 7, "medium"), ("b", None, "medium")], "a section that is gone leaves nothing behind"
     assert policy(settings) == "edf"
