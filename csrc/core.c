@@ -101,7 +101,8 @@ static struct pvs_event *end_event(struct pvs_core *c, struct task *t, int outco
     e->kind = t->kind;
     e->queued_ns = t->queued_at;
     e->started_ns = t->started_at;
-    e->ended_ns = c->now > t->started_at ? c->now : t->started_at; /* its worker began after this step's time was taken */
+    /* its worker may have begun after this step's time was taken */
+    e->ended_ns = c->now > t->started_at ? c->now : t->started_at;
     e->outcome = outcome;
     e->reason = reason;
     e->cause = t->cause;
