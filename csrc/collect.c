@@ -132,13 +132,13 @@ static void learn_run_time(struct proc *p, uint32_t ns)
 static void after_result(struct pvs_core *c, uint32_t index)
 {
     struct proc *p = &c->procs[index];
-    int one_shot = p->kind == PVS_FORK;
+    /* a pool worker that answered before it read its job is no good either */
+    int last = p->kind == PVS_FORK || p->tx_task != PVS_NONE;
 
     atomic_store_explicit(&entry_of(c, index, p->first)->state, ENTRY_FREE, memory_order_release);
     proc_advance(c, index);
-    if (one_shot || p->tx_task != PVS_NONE || p->rx.eof) {
-        p->answered =
-            1; /* a pool worker that answered before it read its job is no good either, nor one that hung up */
+    if (last || p->rx.eof) { /* nor one that hung up; but what it has said of the tasks behind this one counts */
+        p->answered = last || p->first == p->next;
         p->tx_start = p->tx_end = 0;
         p->tx_task = PVS_NONE;
         proc_linger(c, index);
