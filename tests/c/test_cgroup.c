@@ -1,5 +1,6 @@
 /* A delegated folder of cgroup v2: even where the keeper is killed, what has called setsid dies with its task, except what is to
  * survive; and nothing is left in the folder. Skipped where there is no cgroup v2 that we may write to.
+ * tries: 2 (its children race with a busy machine's other work)
  * links: all */
 #include "rig.h"
 

@@ -1,5 +1,6 @@
 /* The life of a task, from outside: every outcome and reason, cancel, hold, lanes, workers up and down, keepers that come and
  * go, descriptors lent, large payloads and results. The workers are C, see rig_worker.h.
+ * tries: 2 (its children race with a busy machine's other work)
  * links: all */
 #include "rig.h"
 

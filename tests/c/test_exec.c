@@ -1,4 +1,5 @@
 /* Programs: the exact errno of what cannot be started, and exactly the descriptors that were lent, whatever else is open.
+ * tries: 2 (its children race with a busy machine's other work)
  * links: all */
 #include "rig.h"
 

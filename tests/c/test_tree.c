@@ -1,5 +1,6 @@
 /* Bad children: whatever a task does to stay, it is dead by deadline + grace + 50 ms, has one outcome, and leaves nobody.
  * Late wake-ups of a busy machine count against the 50 ms, so only most of the rounds have to keep it.
+ * tries: 2 (its children race with a busy machine's other work)
  * links: all */
 #include "rig.h"
 
