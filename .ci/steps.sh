@@ -60,6 +60,10 @@ ratios() {
 # finish LIMIT COMMAND...: the last pytest run, in the open; its summary is the end of the output.
 finish() {
   local limit status
+  if [ -s "$CI_WORK/failed-once" ]; then
+    echo "failed at first, and were run once more:"
+    sed 's/^/  /' "$CI_WORK/failed-once"
+  fi
   limit=$(seconds_for "$1")
   shift
   timeout --kill-after=30 "$limit" "$@"
