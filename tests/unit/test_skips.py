@@ -25,7 +25,7 @@ def summary(tmp_path: Path, *, ci: bool) -> str:
     """Run pytest on two small files with the plugin, in CI or not, and return its summary line without the time."""
     (tmp_path / "test_it.py").write_text(TESTS)
     (tmp_path / "test_module.py").write_text(MODULE)
-    environment = {**os.environ, "CI": "true" if ci else "", "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "CI": "true" if ci else "", "PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": ""}
     options = ["-q", "--continue-on-collection-errors", "-p", "no:cacheprovider", "-p", "tests.skips", "-c", os.devnull]
     command = [sys.executable, "-m", "pytest", *options, "--rootdir", str(tmp_path), str(tmp_path)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
