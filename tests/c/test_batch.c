@@ -1,7 +1,5 @@
 /* Tasks sent ahead to busy pool workers: a kill costs only the one that runs, and what waits behind it can be cancelled, can
  * expire, is taken back behind a long task or by an idle worker, and starts when its worker says so.
- * What it sets up needs a worker that is behind its supervisor; on a busy machine it may be ahead, and then it is set up anew.
- * tries: 4
  * links: all */
 #include "invariants.h"
 
