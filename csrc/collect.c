@@ -339,16 +339,23 @@ static long receive_big(struct pvs_core *c, uint32_t index)
     return n;
 }
 
+/* What was parsed makes room for more, as soon as no event points into it any more. */
+static void compact(const struct pvs_core *c, struct proc *p)
+{
+    struct growing *rx = &p->rx;
+
+    if (p->rx_pinned == c->step || p->rx_start == 0)
+        return;
+    memmove(rx->base, rx->base + p->rx_start, rx->length - p->rx_start);
+    rx->length -= p->rx_start;
+    p->rx_start = 0;
+}
+
 static long receive_small(struct pvs_core *c, uint32_t index)
 {
     struct proc *p = &c->procs[index];
     struct growing *rx = &p->rx;
 
-    if (p->rx_pinned != c->step && p->rx_start) { /* no event points into it any more */
-        memmove(rx->base, rx->base + p->rx_start, rx->length - p->rx_start);
-        rx->length -= p->rx_start;
-        p->rx_start = 0;
-    }
     if (rx->length == rx->size) {
         come_back(c, p);
         return 0;
@@ -373,7 +380,8 @@ static void harvest(struct pvs_core *c, uint32_t index)
     if (p->big || (int32_t)(from - flushed) < 0 || (int32_t)length <= 0 || length > OUTBOX_BYTES)
         return;
     if (length > rx->size - rx->length) {
-        come_back(c, p); /* when what it holds has been told */
+        if (p->rx_start) /* else only the rest of a frame could make room, and that comes by the channel */
+            come_back(c, p);
         return;
     }
     for (uint32_t done = 0; done < length;) {
@@ -407,6 +415,7 @@ int collect_channel(struct pvs_core *c, uint32_t index)
             (void)receive(c, index, c->stage, TX_BYTES);
         return 0;
     }
+    compact(c, p);
     if (p->kind == PVS_POOL)
         harvest(c, index);
     if (p->rx.eof)

@@ -80,6 +80,29 @@ static void a_kill_costs_only_the_running_one(void)
     }
 }
 
+/* The channel brings nearly all that the buffer holds, then its end, and more lies in the outbox: what is told makes room. */
+static void what_a_dead_worker_held_back_finds_room(void)
+{
+    open_and_warm(1);
+    struct pvs_spec spec = rig_spec(PVS_POOL);
+    CHECK_EQ(rig.core->set.buffer_bytes, 65536);
+    believe_they_are_short();
+    uint64_t first = rig_submit(&spec, "sleep 20");
+    for (int i = 0; i < 21; i++) /* two at a time fill the outbox: 20 go through the channel, the last one waits */
+        (void)rig_submit(&spec, "big 3200");
+    uint64_t last = rig_submit(&spec, "signal 9");
+    (void)rig_step(0);
+    believe_they_are_short();
+    (void)rig_step(0);
+    rig_nap(200);
+    rig_run();
+    check_invariants(rig.core);
+    for (uint64_t id = first; id < last; id++)
+        RIG_WANT(id, PVS_SUCCEEDED, 0);
+    RIG_WANT(last, PVS_FAILED, PVS_R_WORKER_DIED);
+    rig_close();
+}
+
 /* Workers are killed at any moment, in the middle of streams of batches: no success is lost, none is doubled. */
 static void kills_at_any_moment_lose_nothing(void)
 {
@@ -219,6 +242,7 @@ static void deadlines_in_a_stream_hit_their_own_task_only(void)
 int main(void)
 {
     RUN(a_kill_costs_only_the_running_one);
+    RUN(what_a_dead_worker_held_back_finds_room);
     RUN(kills_at_any_moment_lose_nothing);
     RUN(what_waits_behind_can_be_cancelled);
     RUN(what_waits_behind_expires);
