@@ -32,10 +32,10 @@ demo: $(call READY,plain)
 	@$(PY) -m pvsched demo $(DEMO_ARGS)
 
 test: $(call READY,test)
-	$(PY) -m pytest -m "not slow" --ignore=tests/benchmarks $(PYTEST_ARGS)
+	$(PY) -m pytest -m "not slow and not board" --ignore=tests/benchmarks $(PYTEST_ARGS)
 
 test-slow: $(call READY,test)
-	$(PY) -m pytest -m slow --ignore=tests/benchmarks $(PYTEST_ARGS)
+	$(PY) -m pytest -m "slow and not board" --ignore=tests/benchmarks $(PYTEST_ARGS)
 
 bench: $(call READY,bench)
 	@$(PY) -m pvsched bench $(if $(QUICK),--quick) $(BENCH_ARGS)
