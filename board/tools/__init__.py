@@ -1,0 +1,1 @@
+"""What the scripts in `board/` are made of: one noun a module."""
