@@ -54,15 +54,15 @@ class Archive:
     def __init__(self, arch: str, folder: Path | None = None) -> None:
         self.arch = arch
         self.folder = folder or cache.home() / "apt" / arch
-        self.files = self.folder / "cache" / "archives"
-        for part in ("state/lists/partial", "cache/archives/partial"):
+        self.files = self.folder / "files"  # not apt's own cache: it does not name what it has there
+        for part in ("state/lists/partial", "cache/archives/partial", "files"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
         (self.folder / "status").touch()
         (self.folder / "sources.list").write_text("".join(f"{line}\n" for line in sources()))
         (self.folder / "apt.conf").write_text(self._settings())
 
     def closure(self, names: Iterable[str]) -> list[Package]:
-        """Return the packages and all that they depend on, in order of name. apt's patterns (`^linux-image...$`) are names."""
+        """Return the packages and all that they depend on, in order of name."""
         return self._asked("install", *sorted(names))
 
     def alone(self, names: Iterable[str]) -> list[Package]:
@@ -95,7 +95,10 @@ class Archive:
                 said = self._apt(question[0], "--print-uris", *question[1:])
                 kept.with_suffix(".part").write_text(said)
                 kept.with_suffix(".part").rename(kept)
-        return sorted(Package(unquote(file), hashed) for file, hashed in PRINTED.findall(kept.read_text()))
+        found = sorted(Package(unquote(file), hashed) for file, hashed in PRINTED.findall(kept.read_text()))
+        if not found:
+            raise Failure(f"apt names no packages for {' '.join(question)} ({self.arch})")
+        return found
 
     def _file(self, package: Package) -> Path:
         return self.files / package.file.replace(":", "%3a")
@@ -117,7 +120,8 @@ class Archive:
                 stamp.touch()
                 return
         if not list((self.folder / "state" / "lists").glob(f"*_{RELEASE}_main_binary-{self.arch}_Packages*")):
-            raise Failure(f"no lists of packages for {self.arch}: {host.last_line(done.stdout)}", "look at the network, try again")
+            why = host.last_line(done.stdout)
+            raise Failure(f"no lists of packages for {self.arch}: {why}", "look at the network, try again")
         say(f"going on without some lists of updates for {self.arch}: {first_error(done.stdout)}")
         stamp.touch()
 
@@ -151,7 +155,8 @@ class Archive:
             "Dir::Etc::sourceparts": "/dev/null", "Dir::Etc::parts": "/dev/null", "Dir::Etc::main": "/dev/null",
             "Dir::Etc::preferences": "/dev/null", "Dir::Etc::preferencesparts": "/dev/null",
             "APT::Architecture": self.arch, "APT::Architectures": self.arch, "APT::Install-Recommends": "0",
-            "APT::Sandbox::User": "", "Acquire::Languages": "none", "Acquire::Retries": "5", "Debug::NoLocking": "1",
+            "APT::Sandbox::User": "", "Acquire::Languages": "none", "Acquire::Retries": "5",
+            "Acquire::ForceHash": "SHA256", "Debug::NoLocking": "1",
         }  # fmt: skip
         return "\n".join([*acquire, *(f'{name} "{value}";' for name, value in own.items()), ""])
 
@@ -167,5 +172,6 @@ def sources() -> list[str]:
     form = "$(SITE) $(RELEASE) main|$(ORIGIN)|$(CODENAME)"
     said = host.run(["apt-get", "indextargets", "--format", form, "Created-By: Packages", "Component: main"], 30).stdout
     lines = [line.split("|")[0] for line in said.splitlines() if re.search(rf"\|Debian\|{RELEASE}(-\w+)?$", line)]
-    usual = [f"http://deb.debian.org/debian {RELEASE} main", f"http://deb.debian.org/debian-security {RELEASE}-security main"]
+    mirror = "http://deb.debian.org/debian"
+    usual = [f"{mirror} {RELEASE} main", f"{mirror}-security {RELEASE}-security main"]
     return [f"deb {signed}{line}" for line in dict.fromkeys(lines or usual)]

@@ -28,7 +28,8 @@ def install(packages: list[str]) -> None:
     """Install Debian packages as root, or fail with the command that would."""
     command = ["apt-get", "-o", "DPkg::Lock::Timeout=300", "install", "-y", "--no-install-recommends", *packages]
     if os.geteuid() != 0 or find("apt-get") is None:
-        raise Failure(f"needs {', '.join(packages)}", f"sudo apt-get install --no-install-recommends {' '.join(packages)}")
+        names = " ".join(packages)
+        raise Failure(f"needs {names}", f"sudo apt-get install --no-install-recommends {names}")
     say(f"installing {' '.join(packages)}")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "PATH": PATH}
     for attempt in ("as the lists are", "with fresh lists"):
