@@ -127,7 +127,7 @@ class Log:
         shown = {name: MASK if is_secret(name) and value is not None else value for name, value in fields.items()}
         text = masked_text(message)
         if self._journal is not None:
-            record = journal_record(level, text, shown)
+            record = journal_record(level, text, shown, self._journal.ids.get(message, ""))
         elif self.format == "json":
             record = json_record(self._clock(), level, text, shown)
         else:
@@ -171,7 +171,10 @@ class JournalSink:
     """The journal's own datagram socket: structured fields arrive as such."""
 
     def __init__(self, connected: socket.socket) -> None:
+        from pvsched.message_ids import MESSAGE_IDS
+
         self._socket = connected
+        self.ids = MESSAGE_IDS
 
     @classmethod
     def open(cls, path: str) -> JournalSink | None:
@@ -242,9 +245,11 @@ def json_record(when: float, level: int, message: str, fields: Mapping[str, obje
     return line.encode() + b"\n"
 
 
-def journal_record(level: int, message: str, fields: Mapping[str, object]) -> bytes:
+def journal_record(level: int, message: str, fields: Mapping[str, object], id: str = "") -> bytes:
     """The native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL): a value with a line end goes with its length."""
     parts = [journal_field("MESSAGE", message), journal_field("PRIORITY", str(PRIORITIES[level]))]
+    if id:
+        parts.append(journal_field("MESSAGE_ID", id))
     parts.append(journal_field("SYSLOG_IDENTIFIER", "pvsched"))
     for name, value in fields.items():
         text = value if isinstance(value, str) else json.dumps(value, default=str)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Iterator
 
 from pvsched.cli import exits
@@ -29,7 +30,7 @@ def build() -> Parser:
     show_verb.add_argument("--config", metavar="FILE", help="as `pvsched run --config FILE` would see them")
     show_verb.add_argument("--origin", action="store_true", help="say where each value comes from")
     show_verb.add_argument("--changed", action="store_true", help="only what is not at its default")
-    show_verb.add_argument("--defaults", action="store_true", help="the defaults, with what each key means")
+    show_verb.add_argument("--defaults", action="store_true", help="a file to begin with: all defaults, explained")
     verbs.choices["check"].add_argument("file", metavar="FILE")
     return made
 
@@ -46,6 +47,11 @@ def show(chosen: argparse.Namespace) -> int:
     from pvsched.config.load import load
     from pvsched.config.schema import all_keys
 
+    if chosen.defaults and not chosen.json:
+        from pvsched.config.reference import default_file
+
+        sys.stdout.write(default_file())
+        return exits.OK
     keys = all_keys()
     settings = load(os.devnull, {}, {}) if chosen.defaults else load(chosen.config)
     names = [n for n in settings.values if not chosen.changed or settings.origins.get(n, "default") != "default"]
@@ -70,7 +76,7 @@ def entry(settings: Settings, key: Key | None, name: str) -> dict[str, object]:
 
 def toml(settings: Settings, keys: dict[str, Key], names: list[str], chosen: argparse.Namespace) -> Iterator[str]:
     """Lines of a file that says the same. A key that is another name for one of ours is a comment, or it would be said
-    twice; with --defaults everything is, so that the file is a start for one's own."""
+    twice."""
     from pvsched.config.pantavisor import BOUND
 
     section = ""
@@ -81,10 +87,8 @@ def toml(settings: Settings, keys: dict[str, Key], names: list[str], chosen: arg
             yield f"[{head}]"
             section = head
         key = keys.get(name)
-        if chosen.defaults and key is not None and key.doc:
-            yield f"# {key.doc}" + (f" ({key.unit})" if key.unit else "")
         value = value_of(settings, key, name)
-        mark = "# " if chosen.defaults or name in BOUND or value in (None, MASK) else ""
+        mark = "# " if name in BOUND or value in (None, MASK) else ""
         origin = f"   # {settings.origins.get(name, 'default')}" if chosen.origin else ""
         yield f"{mark}{last} = {literal(value, key)}{origin}"
 

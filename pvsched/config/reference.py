@@ -125,9 +125,10 @@ def literal(key: Key) -> str:
 
 
 def default_file() -> str:
-    """A TOML file with every key of our own sections, commented out, at its default."""
+    """A TOML file with every key of our own sections, commented out, at its default: `pvsched config show --defaults`."""
     lines = [
-        "# pvsched: the default configuration. Every key is shown at its default; take away the '#' to change one.",
+        "# pvsched: the default configuration, as `pvsched config show --defaults` prints it. Every key is shown at its",
+        "# default; take away the '#' to change one. Install as /etc/pvsched/pvsched.toml.",
         "# Check it with `pvsched config check FILE`; load it with `systemctl reload pvsched`.",
     ]
     for section, keys in SECTIONS.items():
@@ -139,7 +140,7 @@ def default_file() -> str:
     lines += ["#limit = 0", '#weight = "medium"']
     lines += [
         "",
-        "# Pantavisor's own keys, as in its files.",
+        "# Pantavisor's own keys, as in its files; `pvsched config show` lists all of them.",
         "[pantavisor]",
         '#PH_CREDS_HOST = "api.pantahub.com"',
         "",
