@@ -63,12 +63,9 @@ class Log:
                 file.seek(entry.offset + begin)
                 file.write(log.read(end - begin))
 
-    def cut(self, disk: Path, end: int, chance: random.Random, *, honest: bool = True) -> int:
-        """Turn the disk as it was before the log into one whose power failed at entry `end`; return the writes it lost.
-
-        honest=False is a disk that lies: it acknowledges flushes and may still lose any write of this log.
-        """
-        safe = self.flushed(end) if honest else 0
+    def cut(self, disk: Path, end: int, chance: random.Random) -> int:
+        """Turn the disk as it was before the log into one whose power failed at entry `end`; return the writes it lost."""
+        safe = self.flushed(end)
         parts = [(entry, 0, entry.length) for entry in self.entries[:safe]]
         kept, lost = survivors(self.entries[safe:end], chance)
         self.apply(disk, parts + kept)
