@@ -21,6 +21,7 @@ VERBS: dict[str, str] = {
     "tasks": "list, show and cancel tasks",
     "events": "what happened, and what happens",
     "config": "show the settings and where they come from; check a file",
+    "doctor": "what this kernel and image offer, what is missing, what to add",
     "demo": "see small requests answered while 64 MiB objects are stored",
     "bench": "measure this machine against the peers",
     "completion": "completion for bash, zsh or fish",

@@ -15,6 +15,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "tasks": ("ls", "show", "cancel", "--socket", "--all"),
     "events": ("--follow", "--after", "--type", "--socket"),
     "config": ("show", "check", "--origin", "--defaults", "--changed", "--config"),
+    "doctor": ("--quiet", "--state", "--need"),
     "demo": ("--seconds", "--size", "--workers", "--state", "--ascii", "--svg"),
     "bench": ("--quick", "--rounds", "--only", "--list", "--markdown"),
     "completion": ("bash", "zsh", "fish"),

@@ -125,10 +125,10 @@ def literal(key: Key) -> str:
 
 
 def default_file() -> str:
-    """A TOML file with every key of our own sections, commented out, at its default: `pvsched config show --defaults`."""
+    """What `pvsched config show --defaults` prints: every key of our own sections, commented out, at its default."""
     lines = [
-        "# pvsched: the default configuration, as `pvsched config show --defaults` prints it. Every key is shown at its",
-        "# default; take away the '#' to change one. Install as /etc/pvsched/pvsched.toml.",
+        "# pvsched: the default configuration, printed by `pvsched config show --defaults`. Every key has its default;",
+        "# take away the '#' to change one. Install as /etc/pvsched/pvsched.toml.",
         "# Check it with `pvsched config check FILE`; load it with `systemctl reload pvsched`.",
     ]
     for section, keys in SECTIONS.items():

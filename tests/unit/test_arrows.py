@@ -48,9 +48,11 @@ MAY_IMPORT: dict[str, set[str]] = {
         "state", "socket_file", "tuning",
         "objects", "objects.model", "objects (worker)", "control", "control.endpoints",
     },
+    "machine": set(),
+    "doctor": {"machine", "_core", "config", "daemon", "objects (worker)", "pvsched"},
     "cli.output": set(),
-    "bench": {"pvsched", "scheduler", "errors", "_core", "cli.output"},
-    "cli": {"errors", "config", "_core", "bench", "pvsched", "cli.output"},
+    "bench": {"pvsched", "scheduler", "errors", "_core", "cli.output", "machine"},
+    "cli": {"errors", "config", "_core", "bench", "doctor", "pvsched", "cli.output"},
     "cli.run": {"errors", "config", "cli", "cli.output", "daemon", "notify", "scheduler"},
     "__main__": {"cli"},
 }  # fmt: skip

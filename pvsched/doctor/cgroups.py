@@ -1,0 +1,118 @@
+"""cgroup v2: what limits a task, and ends it with all that it started."""
+
+from __future__ import annotations
+
+import os
+
+from pvsched.doctor.mounts import mounts
+from pvsched.doctor.probe import BETTER, BOOT, FEATURE, HERE, KERNEL, CannotTell, Lacks, Probe
+
+# The kernel's option, and the word of its command line where a distribution turns the controller off.
+CONTROLLERS = {
+    "memory": ("CONFIG_MEMCG=y", "cgroup_enable=memory"),
+    "pids": ("CONFIG_CGROUP_PIDS=y", ""),
+    "cpu": ("CONFIG_FAIR_GROUP_SCHED=y", ""),
+    "io": ("CONFIG_BLK_CGROUP=y", ""),
+    "cpuset": ("CONFIG_CPUSETS=y", ""),
+}
+PURE = ((BOOT, "systemd.unified_cgroup_hierarchy=1 cgroup_no_v1=all"),)
+
+
+def root() -> str:
+    """Where cgroup v2 is mounted. Raises Lacks."""
+    found = [mount.point for mount in mounts() if mount.kind == "cgroup2"]
+    if not found:
+        v1 = any(mount.kind == "cgroup" for mount in mounts())
+        raise Lacks(
+            "only cgroup v1 is mounted" if v1 else "not mounted",
+            advice=PURE if v1 else ((BOOT, "mount -t cgroup2 cgroup2 /sys/fs/cgroup"), (KERNEL, "CONFIG_CGROUPS=y")),
+        )
+    return found[0]
+
+
+def own() -> str:
+    """The directory of this process's cgroup in v2."""
+    with open("/proc/self/cgroup") as file:
+        path = next((line[3:].strip() for line in file if line.startswith("0::")), "/")
+    return os.path.join(root(), path.lstrip("/"))
+
+
+def version() -> str:
+    where = root()
+    if any(mount.kind == "cgroup" for mount in mounts()):
+        cost = "controllers that v1 has taken are not in v2; crun refuses to start"
+        raise Lacks(f"hybrid: v2 at {where}, beside v1", cost=cost, advice=PURE)
+    return f"pure v2 at {where}"
+
+
+def controller(name: str) -> str:
+    with open(os.path.join(root(), "cgroup.controllers")) as file:
+        there = file.read().split()
+    if name in there:
+        return "there"
+    with open("/proc/cgroups") as file:
+        v1_name = "blkio" if name == "io" else name
+        line = next((words for words in map(str.split, file) if words[:1] == [v1_name]), [])
+    if len(line) == 4 and line[1] != "0":
+        raise Lacks("v1 has it", advice=PURE)
+    option, word = CONTROLLERS[name]
+    if len(line) == 4 and line[3] == "0":
+        raise Lacks("turned off at boot", advice=((BOOT, word or f"without cgroup_disable={name}"),))
+    raise Lacks("the kernel has it not", advice=((KERNEL, option),))
+
+
+def delegation() -> str:
+    """A cgroup below our own is made, looked at, and removed."""
+    here = own()
+    made = os.path.join(here, f"pvsched-doctor-{os.getpid()}")
+    try:
+        os.mkdir(made)
+    except PermissionError:
+        raise Lacks(f"{here} is not ours to write") from None
+    except OSError as problem:
+        raise Lacks(f"{here}: {problem.strerror}") from None
+    os.rmdir(made)
+    return here
+
+
+def kill() -> str:
+    here = own()
+    if os.path.exists(os.path.join(here, "cgroup.kill")):
+        return "cgroup.kill"
+    made = os.path.join(here, f"pvsched-doctor-{os.getpid()}")  # the root has no such file
+    try:
+        os.mkdir(made)
+    except OSError:
+        raise CannotTell("needs a cgroup that is ours to write") from None
+    try:
+        if os.path.exists(os.path.join(made, "cgroup.kill")):
+            return "cgroup.kill"
+    finally:
+        os.rmdir(made)
+    raise Lacks("cgroup.kill came with Linux 5.14")
+
+
+def _controller(name: str, role: str, cost: str) -> Probe:
+    return Probe(f"cgroup-{name}", role, lambda: controller(name), cost, ((KERNEL, CONTROLLERS[name][0]),))
+
+
+PROBES = (
+    Probe(
+        "cgroup-v2", BETTER, version,
+        "a task's memory limit is one of address space, and its tree is found by parent, group and subreaper",
+        ((KERNEL, "CONFIG_CGROUPS=y"), *PURE),
+    ),
+    _controller("memory", BETTER, "no limit of the memory that a task or container really uses"),
+    _controller("pids", BETTER, "a fork bomb in a container is everybody's"),
+    _controller("cpu", FEATURE, "containers cannot be given shares of the processor"),
+    _controller("io", FEATURE, "containers cannot be given shares of the disk"),
+    _controller("cpuset", FEATURE, "containers cannot be bound to processors"),
+    Probe(
+        "delegation", BETTER, delegation, "tasks get no cgroups of their own",
+        ((HERE, "run as root, or under systemd with Delegate=yes"),),
+    ),
+    Probe(
+        "cgroup.kill", BETTER, kill, "a tree is killed process by process",
+        ((KERNEL, "Linux 5.14 or later; no option"),),
+    ),
+)  # fmt: skip
