@@ -1,9 +1,11 @@
 /*
- * keeper.c - the one process that spawns, is subreaper, signals trees, reaps and reports.
+ * keeper.c - the one process that spawns, is subreaper, signals trees and reports; how it buries is in burial.c.
  *
  * It has one thread and owns no policy: the supervisor asks, it does, it reports. When its channel reads EOF it kills
  * all that is left and leaves.
  */
+#include "keeper.h"
+
 #include "cgroup.h"
 #include "channel.h"
 #include "child.h"
@@ -15,34 +17,6 @@
 #include <string.h>
 #include <sys.h>
 
-#define MOST_SURVIVORS 1024
-#define MOST_STRANGERS 512 /* looked at in one go; those beyond come in the next */
-
-/* FREE -> ALIVE (spawned) -> DEAD (a zombie that still holds its pid and group while its tree is ended) -> FREE */
-enum leader_state { LEADER_FREE = 0, LEADER_ALIVE, LEADER_DEAD };
-
-struct leader {
-    uint8_t state, survive, grouped; /* grouped: it has a cgroup of its own */
-    uint32_t gen;
-    pid_t pid;
-};
-
-struct keeper {
-    int fd, signals;
-    int children;   /* the kernel's list of ours, kept open; negative where it has none */
-    int supervisor; /* its pidfd, or -1: tells of its death even while a child of it holds its end of the channel */
-    int cgroup;     /* folder for the tasks' cgroups, or -1 */
-    struct leader *leaders;
-    uint32_t count;
-    struct shared_proc *page;
-    const struct pvs_hooks *hooks;
-    pid_t *seen; /* children, as last listed */
-    size_t seen_room;
-    pid_t survivors[MOST_SURVIVORS]; /* left behind by tasks that asked for it, or killed and held by the kernel */
-    uint32_t survivor_count;
-    uint64_t swept_since; /* since when unknown children refuse to be gone; 0 = none left */
-};
-
 static int is_passing(int error)
 {
     return error == -ENOMEM || error == -ENOBUFS || error == -EAGAIN || error == -EINTR || error == -EMFILE ||
@@ -50,7 +24,7 @@ static int is_passing(int error)
 }
 
 /* A report that is lost is a task that never ends: a shortage is waited for, if need be without the descriptor. */
-static int report(const struct keeper *k, struct keeper_report r, int fd)
+int keeper_report(const struct keeper *k, struct keeper_report r, int fd)
 {
     long n = channel_send(k->fd, &r, sizeof(r), &fd, fd >= 0, 0);
 
@@ -65,190 +39,9 @@ static void report_spawned(const struct keeper *k, const struct keeper_request *
 {
     int pidfd = sys_pidfd_open(pid); /* before 5.3 there is none: then the supervisor asks us to kill */
 
-    (void)report(k, (struct keeper_report){REPORT_SPAWNED, q->proc, q->gen, pid, 0, 0}, pidfd);
+    (void)keeper_report(k, (struct keeper_report){REPORT_SPAWNED, q->proc, q->gen, pid, 0, 0}, pidfd);
     if (pidfd >= 0)
         (void)sys_close(pidfd);
-}
-
-static void end_group(const struct keeper *k, uint32_t index, int remove)
-{
-    const struct leader *l = &k->leaders[index];
-    struct cgroup_name name = cgroup_name(getpid(), index, l->gen);
-
-    if (l->grouped && remove)
-        cgroup_remove(k->cgroup, &name);
-    else if (l->grouped && !l->survive)
-        cgroup_kill(k->cgroup, &name);
-}
-
-/* ---- the dead ----------------------------------------------------------------------------------- */
-
-static int is_known(void *arg, pid_t pid)
-{
-    const struct keeper *k = arg;
-
-    for (uint32_t i = 0; i < k->count; i++)
-        if (k->leaders[i].state != LEADER_FREE && k->leaders[i].pid == pid)
-            return 1;
-    for (uint32_t i = 0; i < k->survivor_count; i++)
-        if (k->survivors[i] == pid)
-            return 1;
-    return 0;
-}
-
-static void remember(struct keeper *k, pid_t pid)
-{
-    if (k->survivor_count < MOST_SURVIVORS)
-        k->survivors[k->survivor_count++] = pid;
-}
-
-/* In the session of a task that has ended and did not ask to survive. */
-static int is_of_the_dead(const struct keeper *k, pid_t pid)
-{
-    pid_t session = getsid(pid);
-
-    for (uint32_t i = 0; i < k->count; i++)
-        if (k->leaders[i].state == LEADER_DEAD && !k->leaders[i].survive && k->leaders[i].pid == session)
-            return 1;
-    return 0;
-}
-
-static size_t list_children(struct keeper *k)
-{
-    long n = k->seen ? kill_read_own(k->children, k->seen, k->seen_room) : 0;
-
-    return n < 0 ? 0 : (size_t)n;
-}
-
-/* What a surviving task leaves has just become our child. Remembered, so that no sweep takes it. */
-static void adopt_survivors(struct keeper *k)
-{
-    size_t n = list_children(k);
-
-    for (size_t i = 0; i < n && i < k->seen_room; i++)
-        if (!is_known(k, k->seen[i]) && !is_of_the_dead(k, k->seen[i]))
-            remember(k, k->seen[i]);
-}
-
-static void reap_survivors(struct keeper *k)
-{
-    for (uint32_t i = 0; i < k->survivor_count;) {
-        if (sys_waitpid(k->survivors[i], NULL, WNOHANG) != 0)
-            k->survivors[i] = k->survivors[--k->survivor_count];
-        else
-            i++;
-    }
-}
-
-/* Without reaping: a zombie's pid and group cannot be reused while we signal. 1 dead; -1 dead, and reaped by another. */
-static int has_died(const struct leader *l)
-{
-    siginfo_t info = {0};
-
-    if (sys_waitid(P_PID, (id_t)l->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
-        return errno == ECHILD ? -1 : 0;
-    return info.si_pid == l->pid;
-}
-
-static void mark_dead(struct keeper *k)
-{
-    int adopt = 0;
-
-    for (uint32_t i = 0; i < k->count; i++) {
-        struct leader *l = &k->leaders[i];
-        int died = l->state == LEADER_ALIVE ? has_died(l) : 0;
-        if (!died)
-            continue;
-        if (l->survive)
-            adopt = 1;
-        else if (died > 0)
-            (void)sys_kill(-l->pid, SIGKILL);
-        end_group(k, i, 0);
-        l->state = LEADER_DEAD;
-    }
-    if (adopt)
-        adopt_survivors(k);
-}
-
-static int survivor_died(const struct keeper *k)
-{
-    for (uint32_t i = 0; i < k->count; i++)
-        if (k->leaders[i].state == LEADER_ALIVE && k->leaders[i].survive && has_died(&k->leaders[i]))
-            return 1;
-    return 0;
-}
-
-/* Kills and reaps children that are nobody's. 1 if none is left. */
-static int sweep(struct keeper *k)
-{
-    for (int round = 0; round < 4; round++) {
-        size_t n = list_children(k), left = n > k->seen_room ? n - k->seen_room : 0;
-        pid_t *list = k->seen;
-        for (size_t i = 0; i < n && i < k->seen_room; i++) {
-            if (is_known(k, list[i]))
-                continue;
-            /* it may be what a surviving task left that died after mark_dead(), but before the list was made */
-            if (survivor_died(k)) {
-                mark_dead(k);
-                left++;
-                break;
-            }
-            (void)sys_kill(list[i], SIGKILL);
-            left += sys_waitpid(list[i], NULL, WNOHANG) == 0;
-        }
-        if (left == 0)
-            return 1;
-    }
-    return 0;
-}
-
-/* Killed, but the kernel does not let them go: they shall not hold up every later report. */
-static void leave_stuck(struct keeper *k)
-{
-    size_t n = list_children(k);
-
-    for (size_t i = 0; i < n && i < k->seen_room; i++)
-        if (!is_known(k, k->seen[i]))
-            remember(k, k->seen[i]);
-    k->swept_since = 0;
-}
-
-static void report_dead(struct keeper *k)
-{
-    for (uint32_t i = 0; i < k->count; i++) {
-        struct leader *l = &k->leaders[i];
-        int status = 0, error = 0;
-        if (l->state != LEADER_DEAD)
-            continue;
-        pid_t pid = sys_waitpid(l->pid, &status, WNOHANG);
-        if (pid == 0) {
-            l->state = LEADER_ALIVE; /* it is not dead at all */
-            continue;
-        }
-        if (pid < 0)
-            error = errno;
-        end_group(k, i, 1);
-        l->state = LEADER_FREE;
-        (void)report(k, (struct keeper_report){REPORT_EXITED, i, l->gen, l->pid, error, status}, -1);
-    }
-}
-
-/* See the death, finish the tree, and only then reap and report. A child stuck in the kernel delays this by 1 s at most. */
-static void bury(struct keeper *k)
-{
-    reap_survivors(k);
-    mark_dead(k);
-    if (sweep(k)) {
-        k->swept_since = 0;
-    } else {
-        uint64_t now = sys_now();
-        if (!k->swept_since)
-            k->swept_since = now;
-        if (now - k->swept_since < 1000000000u)
-            return;
-        leave_stuck(k);
-    }
-    report_dead(k);
 }
 
 /* ---- requests ----------------------------------------------------------------------------------- */
@@ -277,7 +70,7 @@ static int hello(struct keeper *k, const struct keeper_request *q, int *fds, uin
     k->page = page;
     k->count = q->proc;
     int pidfd = sys_pidfd_open(getpid());
-    int e = report(k, (struct keeper_report){REPORT_HELLO, 0, 0, getpid(), 0, 0}, pidfd);
+    int e = keeper_report(k, (struct keeper_report){REPORT_HELLO, 0, 0, getpid(), 0, 0}, pidfd);
     if (pidfd >= 0)
         (void)sys_close(pidfd);
     return e;
@@ -317,7 +110,8 @@ static int spawn(struct keeper *k, const struct keeper_request *q, const int *fd
     if (pid > 0)
         enlist(k, q, pid, entrance >= 0);
     else
-        (void)report(k, (struct keeper_report){REPORT_FAILED, q->proc, q->gen, 0, failure.error, failure.exec}, -1);
+        (void)keeper_report(k, (struct keeper_report){REPORT_FAILED, q->proc, q->gen, 0, failure.error, failure.exec},
+                            -1);
     return 0;
 }
 
@@ -332,7 +126,7 @@ static void stop(struct keeper *k, const struct keeper_request *q)
         return;
     if (alive)
         kill_term_tree(l->pid);
-    (void)report(k, (struct keeper_report){REPORT_SIGNALLED, q->proc, q->gen, 0, 0, 0}, -1);
+    (void)keeper_report(k, (struct keeper_report){REPORT_SIGNALLED, q->proc, q->gen, 0, 0, 0}, -1);
 }
 
 /* 1: in a new worker; 0: go on; -errno: the channel is at its end. */
@@ -380,14 +174,14 @@ static void end_all(struct keeper *k)
     for (uint32_t i = 0; i < k->count; i++) {
         const struct leader *l = &k->leaders[i];
         if (l->state == LEADER_ALIVE && !l->survive) {
-            end_group(k, i, 0);
+            burial_group(k, i, 0);
             (void)sys_kill(-l->pid, SIGKILL);
             (void)sys_kill(l->pid, SIGKILL);
         }
     }
     for (;;) {
-        bury(k);
-        if ((!left_to_end(k) && sweep(k)) || sys_now() > until)
+        burial_all(k);
+        if ((!left_to_end(k) && burial_sweep(k)) || sys_now() > until)
             return;
         struct pollfd p = {k->signals, POLLIN, 0};
         if (sys_poll(&p, 1, 20) > 0) {
@@ -444,7 +238,7 @@ static int turn(struct keeper *k, pvs_worker **worker)
         (void)sys_read(k->signals, &info, sizeof(info));
     }
     if (p[1].revents || k->swept_since)
-        bury(k);
+        burial_all(k);
     if (p[2].revents)
         return -EPIPE;
     return p[0].revents ? serve(k, worker) : 0;

@@ -5,27 +5,44 @@
 #include <string.h>
 #include <sys.h>
 
+#define PF_EXITING 4u     /* of the kernel's include/linux/sched.h; shown in /proc/PID/stat since 2.6 */
 #define MOST_CHILDREN 512 /* looked at in one go; callers repeat until none is left */
 
-/* Field 4 of /proc/PID/stat; the name in field 2 may hold anything, so look from its last ')'. 0 = gone. */
-static pid_t parent_of(pid_t pid)
+/* /proc/PID/stat from the state on: the name before it may hold anything, so look from its last ')'. NULL = gone. */
+static const char *stat_of(pid_t pid, char *text, size_t room)
 {
-    char path[40], text[512];
+    char path[40];
 
     (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
     int fd = sys_open(path, O_RDONLY | O_CLOEXEC, 0);
     if (fd < 0)
-        return 0;
-    ssize_t n = sys_read(fd, text, sizeof(text) - 1);
+        return NULL;
+    ssize_t n = sys_read(fd, text, room - 1);
     (void)sys_close(fd);
     if (n <= 0)
-        return 0;
+        return NULL;
     text[n] = 0;
     const char *end = strrchr(text, ')');
+    return end ? end + 1 : NULL;
+}
+
+/* 0 = gone */
+static pid_t parent_of(pid_t pid)
+{
+    char text[512];
+    const char *stat = stat_of(pid, text, sizeof(text));
     int parent = 0;
-    if (!end || sscanf(end, ") %*c %d", &parent) != 1)
-        return 0;
-    return parent;
+
+    return stat && sscanf(stat, " %*c %d", &parent) == 1 ? parent : 0;
+}
+
+int kill_is_leaving(pid_t pid)
+{
+    char text[512];
+    const char *stat = stat_of(pid, text, sizeof(text));
+    unsigned flags = 0;
+
+    return stat && sscanf(stat, " %*c %*d %*d %*d %*d %*d %u", &flags) == 1 && (flags & PF_EXITING);
 }
 
 static long children_by_scan(pid_t of, pid_t *out, size_t max)

@@ -13,6 +13,8 @@ PVS_CHECKED long kill_children(pid_t of, pid_t *out, size_t max);
  * kill_open_own() gives its descriptor or -errno, and kill_read_own() takes either. */
 PVS_CHECKED int kill_open_own(void);
 PVS_CHECKED long kill_read_own(int fd, pid_t *out, size_t max);
+/* It has begun to exit, or is a zombie. 0 where /proc cannot tell. */
+PVS_CHECKED int kill_is_leaving(pid_t pid);
 /* SIGTERM to the group that `leader` leads and to all that descends from it. The leader must be an unreaped child of
  * the caller: then its pid and its group cannot be reused meanwhile. */
 void kill_term_tree(pid_t leader);

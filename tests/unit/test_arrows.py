@@ -73,6 +73,7 @@ HEADERS: dict[str, set[str]] = {
     "channel.h": {"frame.h"},
     "cgroup.h": {"task.h"},
     "child.h": {"frame.h"},
+    "keeper.h": {"frame.h"},
     "kill.h": {"frame.h"},
     "slice.h": {"task.h"},
     "spawn.h": {"frame.h"},
@@ -94,8 +95,8 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"core.h", "cgroup.h", "channel.h", "sys.h"},
     ),
     "the keeper and its children": (
-        {"keeper.c", "kill.c", "spawn.c", "child.c", "worker.c", "launch.c"},
-        {"cgroup.h", "channel.h", "child.h", "kill.h", "slice.h", "spawn.h", "worker.h", "frame.h", "sys.h"},
+        {"keeper.c", "burial.c", "kill.c", "spawn.c", "child.c", "worker.c", "launch.c"},
+        {"cgroup.h", "channel.h", "child.h", "keeper.h", "kill.h", "slice.h", "spawn.h", "worker.h", "frame.h", "sys.h"},
     ),
     "the bottom": ({"cgroup.c", "channel.c", "slice.c"}, {"cgroup.h", "channel.h", "slice.h", "frame.h", "sys.h"}),
     "Python": ({"python_glue.c"}, {"python_glue.h"}),

@@ -180,6 +180,28 @@ def family(data: Any, context: pvsched.Context) -> Any:
     return "left"
 
 
+_GENERATIONS = """
+import os, sys, time
+path = sys.argv[1]
+if os.fork(): os._exit(0)
+os.setsid()
+parent = os.getpid()
+if os.fork() == 0:
+    open(path + ".new", "w").write(f"{parent} {os.getpid()}")
+    os.rename(path + ".new", path)
+    time.sleep(60)
+while not os.path.exists(path + ".go"): time.sleep(0.005)
+"""
+
+
+@task("generations")
+def generations(data: Any, context: pvsched.Context) -> Any:
+    """Leave a process and its child, in a session of their own; the parent leaves when data["path"] + ".go" is there."""
+    subprocess.run([sys.executable, "-c", _GENERATIONS, data["path"]], check=True)
+    while not os.path.exists(data["path"]):
+        time.sleep(0.005)
+
+
 @task("limits")
 def limits(data: Any, context: pvsched.Context) -> Any:
     import resource

@@ -124,6 +124,24 @@ def test_a_task_that_asks_to_survive_is_left_alone(bench: Bench, executor: Any, 
         os.kill(pid, signal.SIGKILL)
 
 
+def test_what_a_survivor_leaves_survives_too(bench: Bench, tmp_path: Any) -> None:
+    """The children of a process that outlives its task are not killed when that process leaves."""
+    path, scheduler = tmp_path / "pids", bench.open(workers=1)
+    document = bench.one(scheduler, "generations", {"path": str(path)}, executor="fork", survive=True)
+    assert document["outcome"] == "succeeded", document
+    parent, child = (int(word) for word in path.read_text().split())
+    try:
+        (tmp_path / "pids.go").touch()
+        bench.until(scheduler, lambda: not os.path.exists(f"/proc/{parent}"))  # the keeper has reaped it
+        for _ in range(3):  # it looks for what is nobody's when a worker ends
+            assert bench.one(scheduler, "echo", 1, executor="fork")["data"] == 1
+        assert not is_gone(child)
+        scheduler.close()
+        assert not is_gone(child)
+    finally:
+        os.kill(child, signal.SIGKILL)
+
+
 def test_a_programs_tree_dies_too(bench: Bench, tmp_path: Any) -> None:
     """A program's grandchildren are dead when it has been cancelled."""
     data = {"path": str(tmp_path / "pid"), "sleep": 1}
