@@ -1,0 +1,3 @@
+inherit stub-host-tool
+
+HOST_TOOLS = "/usr/bin/dpkg /usr/bin/dpkg-deb"

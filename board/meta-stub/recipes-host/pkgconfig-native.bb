@@ -1,0 +1,5 @@
+inherit stub-host-tool
+
+HOST_TOOLS = "/usr/bin/pkg-config"
+
+PROVIDES += "pkgconf-native"

@@ -1,0 +1,3 @@
+# By name only: an image would run it, no recipe does.
+
+inherit stub-host-tool

@@ -1,0 +1,5 @@
+# By name only: recipes depend on it, and take nothing from it.
+
+inherit stub
+
+BBCLASSEXTEND = "native"
