@@ -13,7 +13,7 @@ from board.tools.machine import Machine
 from board.tools.progress import Failure, say
 
 # What the initrd loads, in this order, each with what it needs
-MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay", "virtio_blk", "ext4", "virtio_rng")
+MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay", "virtio_blk", "crc32c_generic", "ext4", "virtio_rng")
 GUEST = cache.ROOT / "board" / "guest"
 
 
