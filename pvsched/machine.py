@@ -10,7 +10,8 @@ COMPATIBLE = "/proc/device-tree/compatible"
 CPUINFO = "/proc/cpuinfo"
 # What makes a processor's line in /proc/cpuinfo, by architecture: x86 has a name, ARM numbers, RISC-V its own word.
 CPU_NAMES = ("model name", "Hardware", "Processor", "uarch", "CPU part")
-VIRTUAL_MODELS = ("linux,dummy-virt", "qemu", "kvm", "virtual machine", "virtualbox", "vmware", "bochs", "firecracker")
+BOARD, EMULATED, VIRTUAL = "board", "emulated", "virtual"
+VIRTUAL_MODELS = ("qemu", "kvm", "virtual machine", "virtualbox", "vmware", "bochs", "firecracker")
 
 
 def text_of(path: str) -> str:
@@ -43,23 +44,22 @@ def processor(root: str = "") -> str:
     return next((fields[name] for name in CPU_NAMES if name in fields), "unknown")
 
 
-def emulation(root: str = "") -> str:
-    """Why this is no hardware of its own ("hypervisor flag", "model linux,dummy-virt"...), or "" for a real board.
+def kind(root: str = "") -> tuple[str, str]:
+    """(`board`, "") for hardware; (`emulated`, why) where the processor is QEMU's, (`virtual`, why) in another machine.
 
-    A guest on QEMU's board `virt` may run on the host's own processor (KVM): from within, nothing tells that apart.
+    A guest on QEMU's ARM board `virt` may run on the host's own processor (KVM): from within, nothing tells that apart,
+    and it counts as emulated.
     """
-    compatible = text_of(root + COMPATIBLE)
-    if "linux,dummy-virt" in compatible:
-        return "model linux,dummy-virt (QEMU's board virt)"
-    name = model(root).lower()
-    for word in VIRTUAL_MODELS:
-        if word in name:
-            return f"model {model(root)}"
-    cpu = text_of(root + CPUINFO)
+    name, cpu = model(root), text_of(root + CPUINFO)
+    if "linux,dummy-virt" in text_of(root + COMPATIBLE):
+        return EMULATED, "the model is linux,dummy-virt, QEMU's board virt"
     if "TCG" in cpu or "QEMU Virtual CPU" in cpu:
-        return "processor of QEMU's TCG"
+        return EMULATED, "the processor is QEMU's TCG"
+    for word in VIRTUAL_MODELS:
+        if word in name.lower():
+            return VIRTUAL, f"the model is {name}"
     flags = next((line for line in cpu.splitlines() if line.startswith("flags")), "")
-    return "hypervisor flag of the processor" if " hypervisor" in flags else ""
+    return (VIRTUAL, "the processor has the flag hypervisor") if " hypervisor" in flags else (BOARD, "")
 
 
 def memory(root: str = "") -> dict[str, int]:

@@ -7,8 +7,11 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterable
 from importlib import import_module
+from typing import Any
 
+from pvsched.bench import board
 from pvsched.bench.orphans import clean_up_on_sigterm
 from pvsched.bench.rows import Effort, Row
 from pvsched.cli import exits
@@ -40,6 +43,12 @@ def build() -> Parser:
         json=False,
     )
     made.add_argument("--quick", action="store_true", help="3 rounds of a tenth of the work: minutes become seconds")
+    made.add_argument(
+        "--board",
+        action="store_true",
+        help="for target hardware: without peers from PyPI that are not here; tells what machine it is",
+    )
+    made.add_argument("--note", metavar="TEXT", default="", help="goes into the result of --board")
     made.add_argument("--rounds", type=int, metavar="N", help="rounds of each contest (default 7)")
     made.add_argument("--only", metavar="TOPIC", action="append", help="only this topic (may be given more than once)")
     made.add_argument("--list", action="store_true", help="the topics")
@@ -51,7 +60,7 @@ def build() -> Parser:
 
 
 def chosen_topics(chosen: argparse.Namespace) -> list[str]:
-    names = [name for only in chosen.only or TOPICS for name in only.split(",")]
+    names = [name for only in chosen.only or (board.TOPICS if chosen.board else TOPICS) for name in only.split(",")]
     wrong = [name for name in names if name not in TOPICS]
     if wrong:
         raise misuse(f"there is no topic {wrong[0]!r}", "pvsched bench --list")
@@ -74,6 +83,25 @@ def measured(name: str, effort: Effort) -> list[Row]:
     return rows
 
 
+def effort_of(chosen: argparse.Namespace) -> Effort:
+    """A quick look is a tenth of the work; so is a board's, whose processor is ten times slower."""
+    usual = board.EFFORT if chosen.board else Effort(3, 0.1) if chosen.quick else Effort()
+    if chosen.board and chosen.quick:
+        usual = Effort(1, 0.02)
+    return Effort(chosen.rounds or usual.rounds, usual.scale)
+
+
+def write_json(path: str, result: Any) -> None:
+    with open(path, "w") as out:
+        json.dump(result, out, indent=1)
+        out.write("\n")
+
+
+def write_lines(path: str, text: Iterable[str]) -> None:
+    with open(path, "w") as out:
+        out.write("\n".join([*text, ""]))
+
+
 def main(arguments: list[str]) -> int:
     from pvsched.bench.table import document, lines, markdown
 
@@ -84,22 +112,26 @@ def main(arguments: list[str]) -> int:
     if chosen.rounds is not None and chosen.rounds < 1:
         raise misuse("--rounds must be above zero", "pvsched bench --help")
     clean_up_on_sigterm()
-    effort = Effort(chosen.rounds or (3 if chosen.quick else 7), 0.1 if chosen.quick else 1.0)
+    effort = effort_of(chosen)
     os.environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)  # contestants find what we found
     began = time.perf_counter()
     topics = chosen_topics(chosen)
+    facts = board.facts(chosen.note) if chosen.board else {}
     found = {name: measured(name, effort) for name in topics}
     rows = [row for some in found.values() for row in some]
-    result = document(rows, time.perf_counter() - began)
+    took = time.perf_counter() - began
+    if chosen.board:
+        rows, absent = board.measured(rows)
+        result, text = board.document(facts, rows, absent, took), board.page(facts, rows, absent)
+        shown = [*(f"{name}: {value}" for name, value in board.told(facts)), "", *lines(rows), *board.without(absent)]
+    else:
+        result, text, shown = document(rows, took), iter(markdown(rows)), lines(rows)
     if chosen.json not in (None, False, "-"):
-        with open(chosen.json, "w") as out:
-            json.dump(result, out, indent=1)
-            out.write("\n")
+        write_json(chosen.json, result)
     if chosen.markdown:
-        with open(chosen.markdown, "w") as out:
-            out.write("\n".join([*markdown(rows), ""]))
+        write_lines(chosen.markdown, text)
     if chosen.json == "-":
         print_json(result)
     else:
-        say(lines(rows))
+        say(shown)
     return exits.OK if all(found.values()) else exits.FAILED

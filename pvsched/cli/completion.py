@@ -17,7 +17,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "config": ("show", "check", "--origin", "--defaults", "--changed", "--config"),
     "doctor": ("--quiet", "--state", "--need"),
     "demo": ("--seconds", "--size", "--workers", "--state", "--ascii", "--svg"),
-    "bench": ("--quick", "--rounds", "--only", "--list", "--markdown"),
+    "bench": ("--quick", "--board", "--note", "--rounds", "--only", "--list", "--markdown"),
     "completion": ("bash", "zsh", "fish"),
     "version": (),
 }

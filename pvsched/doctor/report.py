@@ -42,9 +42,11 @@ def examine(wanted: dict[str, tuple[Probe, ...]]) -> list[Finding]:
 def host() -> dict[str, Any]:
     """What was examined."""
     found = os.uname()
+    kind, why = machine.kind()
     return {
         "model": machine.model(),
-        "emulated": machine.emulation(),
+        "kind": kind,
+        "why": why,
         "kernel": found.release,
         "machine": found.machine,
         "cores": machine.cores(),
@@ -70,10 +72,10 @@ def document(findings: Sequence[Finding], lacking: Sequence[str]) -> dict[str, A
 def lines(findings: Sequence[Finding], brief: bool) -> Iterator[str]:
     """A line a finding; below what is not good: what that costs, and what to add where."""
     about = host()
-    emulated = f"; no board: {about['emulated']}" if about["emulated"] else ""
+    kind = f" ({about['kind']}: {about['why']})" if about["why"] else ""
     yield (
         f"{about['model']}, Linux {about['kernel']} {about['machine']}, {about['cores']} cores, "
-        f"{about['memory'] // MIB} MiB{emulated}"
+        f"{about['memory'] // MIB} MiB{kind}"
     )
     subject = ""
     for one in findings:
