@@ -1,0 +1,8 @@
+require ../../python3-httptools.inc
+
+SRC_URI[sha256sum] = "abd72556974f8e7c74a259655924a717a2365b236c882c3f6f8a45fe94703ac9"
+
+inherit python_setuptools_build_meta
+
+# It asks for one exact version of setuptools; the release's own builds it as well.
+PEP517_BUILD_OPTS = "--skip-dependency-check"

@@ -1,0 +1,44 @@
+"""What a root file system tells of cgroup v2: whether the init system will mount it, and alone."""
+
+from __future__ import annotations
+
+import os
+
+
+def read(path: str) -> str:
+    """Return a file's text; nothing if it is not there."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def mounts_cgroup2(root: str) -> bool:
+    """Tell whether systemd, /etc/fstab or a start script of the image mounts cgroup v2."""
+    if any(os.path.exists(os.path.join(root, name)) for name in ("lib/systemd/systemd", "usr/lib/systemd/systemd")):
+        return True
+    fields = [line.split() for line in read(os.path.join(root, "etc/fstab")).splitlines()]
+    if any(len(words) > 2 and not words[0].startswith("#") and words[2] == "cgroup2" for words in fields):
+        return True
+    scripts = os.path.join(root, "etc/init.d")
+    names = sorted(os.listdir(scripts)) if os.path.isdir(scripts) else []
+    return any("cgroup2" in read(os.path.join(scripts, name)) for name in names)
+
+
+def findings(root: str, cmdline: str) -> list[str]:
+    """Return a line for each thing that keeps cgroup v2 from this image; `cmdline` is the kernel's, as far as known."""
+    found = []
+    if not mounts_cgroup2(root):
+        found.append(
+            "nothing mounts cgroup v2: without it a process that leaves its session can outlive a killed keeper."
+            " Use systemd, or add to /etc/fstab: cgroup2 /sys/fs/cgroup cgroup2 defaults 0 0"
+        )
+    words = cmdline.split()
+    for word in ("systemd.unified_cgroup_hierarchy=0", "systemd.unified_cgroup_hierarchy=false"):
+        if word in words:
+            found.append(f"the kernel's command line has {word}: cgroup v1, where containers have no limits of ours")
+    for word in words:
+        if word.startswith("cgroup_disable="):
+            found.append(f"the kernel's command line has {word}: no limits by these controllers")
+    return found

@@ -1,0 +1,3 @@
+require pvsched.inc
+require pvsched-release.inc
+require pvsched-ptest.inc

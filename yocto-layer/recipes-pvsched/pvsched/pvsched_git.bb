@@ -1,0 +1,3 @@
+require pvsched.inc
+require pvsched-git.inc
+require pvsched-ptest.inc
