@@ -9,6 +9,7 @@ TYPE_CHECKING = False  # as type checkers know it; importing typing costs every 
 
 if TYPE_CHECKING:
     from pvsched.errors import (
+        BadSetting,
         BadTask,
         Closed,
         DuplicateKey,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "BadSetting",
     "BadTask",
     "Closed",
     "Context",
@@ -45,6 +47,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "BadSetting": "pvsched.errors",
     "BadTask": "pvsched.errors",
     "Closed": "pvsched.errors",
     "Context": "pvsched.scheduler.context",

@@ -41,6 +41,13 @@ class BadTask(SchedulerError, ValueError):
     hint = "see the table of task fields in docs/reference/scheduling.md"
 
 
+class BadSetting(SchedulerError, ValueError):
+    """A setting of the scheduler has a value that it cannot have; `code` says which kind of setting."""
+
+    code = "bad-setting"
+    hint = "see the settings in docs/reference/library.md"
+
+
 class DuplicateKey(SchedulerError):
     """A live task holds the key, and the new one's on_duplicate is `refuse`. `holder` is that task's id."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pvsched.scheduler.settings import whole_number
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections import deque
@@ -104,9 +106,7 @@ class EventHub:
 
     def subscribe(self, buffer: int) -> Subscription:
         """Return a new subscription that keeps at most `buffer` events."""
-        if buffer < 1:
-            raise ValueError(f"a subscription's buffer holds at least one event, not {buffer}")
-        subscription = Subscription(self, buffer)
+        subscription = Subscription(self, whole_number("a subscription's buffer", buffer, 1))
         self._subscriptions.append(subscription)
         self._set_active()
         return subscription

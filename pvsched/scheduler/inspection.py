@@ -84,9 +84,9 @@ class Inspection:
 
     def explain(self, id: int) -> dict[str, Any]:
         """Return the description, and `reasons` with `text`: what keeps it waiting, the most telling first."""
-        described = self.describe(id)
+        described = self.describe(id) if isinstance(id, int) else None
         if described is None:
-            raise NoTask(f"no live task has the id {id}")
+            raise NoTask(f"no live task has the id {id!r}")
         reasons = self._reasons(id, described)
         described["ahead"] = self._info.ahead
         described["reasons"] = reasons
@@ -120,7 +120,7 @@ class Inspection:
         """Return descriptions of at most `limit` live tasks: those that run, then those that wait, by id."""
         running: list[dict[str, Any]] = []
         waiting: list[dict[str, Any]] = []
-        for id in sorted(self._live):
+        for id in sorted(self._live) if limit > 0 else ():
             described = self.describe(id)
             if described is None:
                 continue

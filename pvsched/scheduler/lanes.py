@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pvsched.errors import BadTask, SchedulerError
+from pvsched.errors import BadSetting, BadTask
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,10 +13,10 @@ MOST_WEIGHT = 1_000_000.0
 
 
 def weight_in_thousandths(weight: str | float) -> int:
-    """Return the core's form of `high`, `medium`, `low` or a number from 0.001 to 1,000,000. Raises SchedulerError."""
+    """Return the core's form of `high`, `medium`, `low` or a number from 0.001 to 1,000,000. Raises BadSetting."""
     value = WEIGHTS.get(weight) if isinstance(weight, str) else weight
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0.001 <= value <= MOST_WEIGHT:
-        raise SchedulerError(
+        raise BadSetting(
             f"a lane's weight is high, medium, low or a number from 0.001 to 1000000, not {weight!r}", code="bad-lane"
         )
     return round(value * 1000)

@@ -81,7 +81,8 @@ def make_spec(merged: Mapping[str, Any], kind: str, lane: int) -> Any:
     for option, check in _CHECKS.items():
         problem = check(merged[option])
         if problem:
-            raise BadTask(f"{option} {problem}, not {merged[option]!r}")
+            garbled = problem.startswith("has ")  # it names what is wrong inside the value
+            raise BadTask(f"{option} {problem}" if garbled else f"{option} {problem}, not {merged[option]!r}")
     spec = ffi.new("struct pvs_spec *")
     spec.kind = KINDS[kind]
     spec.priority = merged["priority"]
@@ -174,7 +175,7 @@ def _limits(value: Any) -> str:
         if check is None:
             return f"has {name!r}; it knows {', '.join(_LIMITS)}"
         if not check(limit):
-            return f"has an impossible value for {name}"
+            return f"has an impossible value for {name}: {limit!r}"
     return ""
 
 

@@ -8,7 +8,7 @@ import time
 from _weakrefset import WeakSet
 
 from pvsched._core import ffi, lib
-from pvsched.errors import Closed, SchedulerError
+from pvsched.errors import BadSetting, BadTask, Closed, SchedulerError
 from pvsched.scheduler.admission import Admission
 from pvsched.scheduler.closing import end_all
 from pvsched.scheduler.codec import ENCODE_ERRORS, encode
@@ -22,7 +22,7 @@ from pvsched.scheduler.local import Local
 from pvsched.scheduler.outcome import CAUSE_NUMBERS
 from pvsched.scheduler.registry import Registry, default_registry
 from pvsched.scheduler.rules import KINDS, Rules
-from pvsched.scheduler.settings import POLICIES, open_core, use_cgroup
+from pvsched.scheduler.settings import open_core, policy_number, use_cgroup, whole_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ class Scheduler:
                 f"executor must be inline, thread, fork or pool, not {executor!r}",
                 hint="exec is for tasks that have argv=",
             )
+        whole_number("history", history, 0, 1 << 32)
         self._clock = clock or time.monotonic_ns
         self._core = core = open_core(
             workers=workers,
@@ -136,6 +137,7 @@ class Scheduler:
         """
         if self._closed:
             raise Closed(self._closed)
+        _check_callback(callback)
         admission = self._admission
         try:
             if admission.stale:
@@ -206,6 +208,7 @@ class Scheduler:
 
     def on(self, name: str, callback: Callback | None) -> None:
         """Set the callback for tasks of that type that have none of their own; None removes it."""
+        _check_callback(callback)
         if callback is None:
             self._callbacks.pop(name, None)
         else:
@@ -293,18 +296,17 @@ class Scheduler:
     def set_policy(self, policy: Policy) -> None:
         """Choose `fifo`, `strict`, `edf` or `fair` for the tasks that wait and all later ones."""
         self._check_open()
-        if policy not in POLICIES:
-            raise SchedulerError(f"policy must be one of {', '.join(POLICIES)}, not {policy!r}", code="bad-policy")
-        self._set(lib.pvs_set_policy(self._core, POLICIES[policy]), "the policy")
+        self._set(lib.pvs_set_policy(self._core, policy_number(policy)), "the policy")
         self._hub.emit("policy-changed", None, {"policy": policy})
 
     def set_workers(self, workers: int) -> None:
         """Change how many tasks run at once, 0 to `max_workers`. Fewer kills nothing; more start in the next run()."""
         self._check_open()
-        if not isinstance(workers, int) or isinstance(workers, bool) or workers < 0:
-            raise SchedulerError(f"workers must be an int of 0 or more, not {workers!r}", code="bad-workers")
+        whole_number("workers", workers, 0, code="bad-workers")
         before = self._admission.workers
-        self._set(lib.pvs_set_workers(self._core, workers), "the number of workers: see max_workers=")
+        self._set(
+            lib.pvs_set_workers(self._core, workers), "so many workers", "open the scheduler with a larger max_workers="
+        )
         self._admission.workers = workers
         if bool(before) != bool(workers):
             self._admission.forget_rules()
@@ -315,14 +317,14 @@ class Scheduler:
     def set_lane(self, name: str, limit: int | None = None, weight: str | float = "medium") -> None:
         """Give a lane a limit of running tasks (None: none) and a weight: `high`, `medium`, `low` or a number."""
         self._check_open()
-        if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or not 0 < limit < 1 << 32):
-            raise SchedulerError(f"limit must be an int above 0 or None, not {limit!r}", code="bad-lane")
+        if limit is not None:
+            whole_number("a lane's limit", limit, 1, (1 << 32) - 1, code="bad-lane")
         number = self._lanes.number(name)
         self._set(lib.pvs_set_lane(self._core, number, limit or 0, weight_in_thousandths(weight)), "the lane")
 
-    def _set(self, status: int, what: str) -> None:
+    def _set(self, status: int, what: str, hint: str | None = None) -> None:
         if status < 0:
-            raise SchedulerError(f"the core refuses {what}: {os.strerror(-status)}", code="bad-setting")
+            raise BadSetting(f"the core refuses {what}: {os.strerror(-status)}", hint=hint)
 
     # ---- watching -------------------------------------------------------------------------------------
 
@@ -412,6 +414,11 @@ class Scheduler:
         self._closed = "the scheduler belongs to the process that this one was forked from"
         self._local.left_behind()
         self._core = None
+
+
+def _check_callback(callback: object) -> None:
+    if callback is not None and not callable(callback):
+        raise BadTask(f"a callback is called with the document; {callback!r} cannot be called", hint="give a function")
 
 
 _all: WeakSet[Scheduler] = WeakSet()

@@ -6,7 +6,7 @@ import errno
 import os
 
 from pvsched._core import ffi, lib
-from pvsched.errors import SchedulerError
+from pvsched.errors import BadSetting, SchedulerError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,14 +28,13 @@ _BOUNDS = {
 
 
 def open_core(*, policy: str, zot_exact: bool, **numbers: int | None) -> Any:
-    """Return a new `pvs_core *`. Raises SchedulerError, with code `bad-setting` for a value that cannot be."""
-    if policy not in POLICIES:
-        raise SchedulerError(f"policy must be one of {', '.join(POLICIES)}, not {policy!r}", code="bad-policy")
+    """Return a new `pvs_core *`. Raises SchedulerError, BadSetting for a value that cannot be."""
+    number = policy_number(policy)
     settings = ffi.new("struct pvs_settings *")
     for name, value in numbers.items():
         if value is not None:
             setattr(settings, name, _checked(name, value))
-    settings.policy = POLICIES[policy]
+    settings.policy = number
     settings.zot_exact = bool(zot_exact)
     out = ffi.new("pvs_core **")
     status = lib.pvs_open(out, settings)
@@ -56,8 +55,22 @@ def use_cgroup(core: Any, path: str) -> None:
         )
 
 
+def policy_number(policy: object) -> int:
+    """Return the core's number of a policy. Raises BadSetting with code `bad-policy`."""
+    number = POLICIES.get(policy) if isinstance(policy, str) else None
+    if number is None:
+        raise BadSetting(f"policy must be one of {', '.join(POLICIES)}, not {policy!r}", code="bad-policy")
+    return number
+
+
+def whole_number(name: str, value: object, least: int, most: int | None = None, code: str = "bad-setting") -> int:
+    """Return the value if it is an int from least to most. Raises BadSetting."""
+    if isinstance(value, int) and not isinstance(value, bool) and least <= value and (most is None or value <= most):
+        return value
+    bounds = f"of {least} or more" if most is None else f"from {least} to {most}"
+    raise BadSetting(f"{name} must be an int {bounds}, not {value!r}", code=code)
+
+
 def _checked(name: str, value: object) -> int:
     least, most = _BOUNDS[name]
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise SchedulerError(f"{name} must be an int from {least} to {most}, not {value!r}", code="bad-setting")
-    return value
+    return whole_number(name, value, least, most)

@@ -196,7 +196,7 @@ while not os.path.exists(path + ".go"): time.sleep(0.005)
 
 @task("generations")
 def generations(data: Any, context: pvsched.Context) -> Any:
-    """Leave a process and its child, in a session of their own; the parent leaves when data["path"] + ".go" is there."""
+    """Leave a process and its child, in a session of their own; the parent leaves when data["path"].go is there."""
     subprocess.run([sys.executable, "-c", _GENERATIONS, data["path"]], check=True)
     while not os.path.exists(data["path"]):
         time.sleep(0.005)
