@@ -23,12 +23,12 @@ int store_init(struct store *s, uint32_t capacity, uint64_t payload_bytes)
     uint64_t blocks = payload_bytes / BLOCK_DATA + 1;
 
     memset(s, 0, sizeof(*s));
-    if (blocks >= PVS_NONE)
+    if (blocks >= PVS_NONE || blocks > SIZE_MAX / sizeof(struct block)) /* 32 bits: more than can be mapped */
         return -EINVAL;
     s->block_count = s->blocks_left = (uint32_t)blocks;
     s->spec_count = s->fds_count = capacity;
     s->hash_mask = 1023;
-    s->blocks = map(blocks * sizeof(struct block));
+    s->blocks = map((size_t)blocks * sizeof(struct block));
     s->specs = map((size_t)capacity * sizeof(struct spec_slot));
     s->spec_hash = map((s->hash_mask + 1) * sizeof(uint32_t));
     s->fds = map((size_t)capacity * sizeof(*s->fds));

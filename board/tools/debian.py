@@ -57,9 +57,6 @@ class Archive:
         self.files = self.folder / "files"  # not apt's own cache: it does not name what it has there
         for part in ("state/lists/partial", "cache/archives/partial", "files"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
-        (self.folder / "status").touch()
-        (self.folder / "sources.list").write_text("".join(f"{line}\n" for line in sources()))
-        (self.folder / "apt.conf").write_text(self._settings())
 
     def closure(self, names: Iterable[str]) -> list[Package]:
         """Return the packages and all that they depend on, in order of name."""
@@ -113,6 +110,9 @@ class Archive:
         if stamp.exists() and time.time() - stamp.stat().st_mtime < FRESH:
             return
         say(f"getting Debian's lists of packages for {self.arch}")
+        (self.folder / "status").touch()
+        (self.folder / "sources.list").write_text("".join(f"{line}\n" for line in sources()))
+        (self.folder / "apt.conf").write_text(self._settings())
         for attempt in range(3):
             time.sleep(3 * attempt)
             done = self._run("update", "-o", "APT::Update::Error-Mode=any")
@@ -137,7 +137,6 @@ class Archive:
         return done.stdout
 
     def _run(self, *arguments: str, where: Path | None = None) -> subprocess.CompletedProcess[str]:
-        host.need({"apt-get": "apt"})
         command = ["apt-get", "-y", "-q", *arguments]
         environment = {**os.environ, "APT_CONFIG": str(self.folder / "apt.conf"), "LC_ALL": "C", "PATH": host.PATH}
         return subprocess.run(

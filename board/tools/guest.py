@@ -61,7 +61,7 @@ class Guest:
         """
         with tempfile.TemporaryDirectory(prefix="pvsched-guest-") as name:
             job = Path(name)
-            self._prepare(job, command, interactive)
+            self.prepare(job, command, interactive)
             began = time.monotonic()
             status = self._emulate(self.command(job, interactive), interactive, output)
             return self._judge(job, status, time.monotonic() - began)
@@ -75,12 +75,12 @@ class Guest:
             emulator = str(host.find(machine.emulator))
         shares = [Share(job, "/run-job", writable=True), *self.shares]
         names = ",".join(f"share{n}:{share.at}:{'rw' if share.writable else 'ro'}" for n, share in enumerate(shares))
-        append = f"console=ttyAMA0 quiet loglevel=3 panic=-1 pvs.layers={len(self.layers)} pvs.shares={names} {self.append}"
+        append = f"console=ttyAMA0 quiet loglevel=3 panic=-1 pvs.layers={len(self.layers)} pvs.shares={names}"
         command = [
             emulator, *machine.options, "-smp", str(self.cores), "-m", str(self.memory), "-accel", "tcg,thread=multi",
             "-nographic", "-no-reboot", "-nodefaults", "-serial", "mon:stdio" if interactive else "stdio",
             "-semihosting-config", "enable=on,userspace=on,target=native", "-device", "virtio-rng-pci",
-            "-kernel", str(kernel(machine) / "vmlinuz"), "-initrd", str(initrd(machine)), "-append", append.strip(),
+            "-kernel", str(kernel(machine) / "vmlinuz"), "-initrd", str(initrd(machine)), "-append", f"{append} {self.append}",
         ]  # fmt: skip
         for number, layer in enumerate(self.layers):
             command += nine(f"layer{number}", layer, writable=False)
@@ -90,7 +90,8 @@ class Guest:
             command += ["-drive", f"file={disk},format=raw,if=virtio"]
         return command + self.extra
 
-    def _prepare(self, job: Path, command: str, interactive: bool) -> None:
+    def prepare(self, job: Path, command: str, interactive: bool = False) -> None:
+        """Put what the guest runs into a folder, its share /run-job."""
         for name in ("start", "session"):
             shutil.copy(GUEST / name, job / name)
         shutil.copy(power_off(self.machine), job / "power-off")

@@ -24,7 +24,7 @@ PACKAGES = (
     *("gzip", "hostname", "libc-bin", "login", "mawk", "mount", "ncurses-base", "passwd", "procps", "sed", "tar"),
     *("util-linux", "python3", "busybox-static", "lxc", "kmod", "e2fsprogs", "iproute2", "curl", "strace", "psmisc"),
 )
-PLAIN = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "usr/share/lintian")  # no one reads these
+LEFT_OUT = tuple(f"usr/share/{name}" for name in ("doc", "man", "locale", "info", "lintian"))
 SITE = "usr/local/lib/python3.11/dist-packages"
 REQUIREMENTS = cache.ROOT / "board" / "guest" / "requirements.txt"
 
@@ -53,7 +53,7 @@ def unpack(archive: Archive, packages: Sequence[Package], folder: Path) -> None:
     for file in archive.fetch(packages):
         with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(file)], stdout=subprocess.PIPE) as reader:
             command = ["tar", "-x", "-p", "--keep-directory-symlink", "-C", str(folder)]
-            subprocess.run([*command, *(f"--exclude=./{path}/*" for path in PLAIN)], stdin=reader.stdout, check=True)
+            subprocess.run([*command, *(f"--exclude=./{path}/*" for path in LEFT_OUT)], stdin=reader.stdout, check=True)
         if reader.returncode != 0:
             raise Failure(f"dpkg-deb could not read {file.name}")
 
@@ -106,8 +106,8 @@ def site(machine: Machine) -> Path:
         target.mkdir(parents=True)
         python = pip_python()
         command = [
-            python, "-m", "pip", "install", "--quiet", "--no-compile", "--target", str(target), "--only-binary", ":all:",
-            "--implementation", "cp", "--python-version", "3.11",
+            python, "-m", "pip", "install", "--quiet", "--no-compile", "--target", str(target),
+            "--only-binary", ":all:", "--implementation", "cp", "--python-version", "3.11",
             *platforms(machine), "--find-links", str(own[0].parent), "-r", str(REQUIREMENTS), str(own[0]),
         ]  # fmt: skip
         host.checked(command, 600, {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"})

@@ -45,7 +45,7 @@ def recipes(core: Path, layer: Path) -> list[Path]:
     names = re.search(r'^STUB_REAL = "([^"]+)"', SETTINGS.read_text(), re.MULTILINE)
     assert names is not None, f"{SETTINGS} has lost STUB_REAL"
     found = [path for name in names.group(1).split("|") for path in python.glob(f"python3-{name}_*.bb")]
-    return found + [path for path in layer.rglob("python3-*_*.bb") if re.search(r"\binherit\b.*\bpypi\b", path.read_text())]
+    return found + [path for path in layer.rglob("python3-*_*.bb") if "SRC_URI[sha256sum]" in path.read_text()]
 
 
 def sdists(wanted: Iterable[Sdist]) -> Path:
@@ -71,6 +71,12 @@ def sdists(wanted: Iterable[Sdist]) -> Path:
             raise Failure(f"PyPI's {', '.join(wrong)} is not what the recipe asks for (sha256)")
 
     return cache.entry("yocto-sdists", cache.digest(*map(repr, wanted)), make)
+
+
+def release() -> Path:
+    """Return the folder of the release tarball that the recipes name, made from its commit."""
+    made = host.checked([sys.executable, str(cache.ROOT / "board" / "release-tarball")], 120)
+    return Path(made.splitlines()[-1]).parent
 
 
 def pip() -> list[str]:

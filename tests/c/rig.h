@@ -118,7 +118,7 @@ static inline void rig_open(uint32_t workers)
 
 static inline void rig_nap(uint32_t ms)
 {
-    struct timespec t = {ms / 1000, (long)(ms % 1000) * 1000000};
+    struct timespec t = {(time_t)(ms / 1000), (long)(ms % 1000) * 1000000};
     (void)nanosleep(&t, NULL);
 }
 

@@ -1,13 +1,14 @@
 """Builds and runs every `tests/c/test_*.c` as a program of its own, plain and under the sanitizers.
 
 What a program is built from stands in the comment at its top (see `check.h`). A failure prints the command that built
-the program; `CC=...` chooses another compiler.
+the program; `CC=...` chooses another compiler. Where there is none, as on a board, `PVSCHED_C_PROGRAMS=DIR` names a
+folder of programs that were built elsewhere (`board/qemu` does), each `NAME-BUILD`; those that are there are run.
+`PVSCHED_C_RUNNER="COMMAND ARGS"` runs each program through an emulator.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import shutil
 import signal
@@ -16,27 +17,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.c.programs import PROGRAMS, ROOT, Cores, build, cases, said_in
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from _pytest.mark import ParameterSet
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
-PROGRAMS = sorted(HERE.glob("test_*.c"))
-WARNINGS = ["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
-BUILDS = {
-    "plain": ["-O2", "-g"],
-    "sanitized": [
-        "-O1",
-        "-g",
-        "-fno-omit-frame-pointer",
-        "-fsanitize=address,undefined",
-        "-fno-sanitize-recover=all",
-    ],
-    "threads": ["-O1", "-g", "-fsanitize=thread", "-Wno-error"],  # where the comment says `also: threads`
-}
+READY = Path(os.environ["PVSCHED_C_PROGRAMS"]).resolve() if os.environ.get("PVSCHED_C_PROGRAMS") else None
+RUNNER = shlex.split(os.environ.get("PVSCHED_C_RUNNER", ""))
 TIME_LIMIT = 120.0 * max(1.0, float(os.environ.get("PVSCHED_SCALE", "1")))  # seconds; what needs more hangs
 
 
@@ -48,49 +36,10 @@ def compiler() -> str | None:
     return next((name for name in ("cc", "gcc", "clang", "clang-14") if shutil.which(name)), None)
 
 
-def said_in(source: Path, word: str) -> list[str]:
-    """Return the words after `word:` in the first comment of a C file."""
-    first_comment = source.read_text().split("*/", 1)[0]
-    found = re.search(rf"^\W*{word}:(.*)$", first_comment, re.MULTILINE)
-    return found.group(1).split() if found else []
-
-
-def includes_of(program: Path) -> list[str]:
-    """Return the flags that say where a program's headers are, relative to the project's root."""
-    return [*said_in(program, "flags"), "-Icsrc", "-Itests/c"]
-
-
-def core_command(cc: str, program: Path, build: str, output: Path) -> list[str]:
-    """Return the command that makes one object of the whole core, as this program wants it."""
-    core = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "csrc").glob("*.c") if path.name != "python_glue.c")
-    return [cc, *WARNINGS, *BUILDS[build], *includes_of(program), "-r", "-nostdlib", *core, "-o", str(output)]
-
-
-def build_command(cc: str, program: Path, build: str, core: list[str], output: Path) -> list[str]:
-    """Return the command that builds one program, to be run in the project's root."""
-    sources = [str(program.relative_to(ROOT)), *core]
-    return [cc, *WARNINGS, *BUILDS[build], *includes_of(program), *sources, "-o", str(output), "-pthread"]
-
-
 @pytest.fixture(scope="session")
-def cores(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Path, str], list[str]]:
-    """Return what a program links besides itself; the whole core is compiled once for each build and set of flags."""
-    folder = tmp_path_factory.mktemp("cores")
-    made: dict[str, Path] = {}
-
-    def links(cc: str, program: Path, build: str) -> list[str]:
-        names = said_in(program, "links")
-        if names != ["all"]:
-            return [f"csrc/{name}" for name in names]
-        key = f"{build}{len(said_in(program, 'flags'))}"
-        if key not in made:
-            command = core_command(cc, program, build, folder / f"{key}.o")
-            status, said = run_limited(command, folder / f"{key}.log")
-            assert status == 0, f"{shlex.join(command)}\n{said}"
-            made[key] = folder / f"{key}.o"
-        return [str(made[key])]
-
-    return links
+def cores(tmp_path_factory: pytest.TempPathFactory) -> Cores:
+    """Return what programs link besides themselves, compiled once for each build and set of flags."""
+    return Cores(tmp_path_factory.mktemp("cores"))
 
 
 def run_limited(command: list[str], log: Path) -> tuple[int | None, str]:
@@ -112,15 +61,14 @@ def run_limited(command: list[str], log: Path) -> tuple[int | None, str]:
     return status, log.read_text(errors="replace")
 
 
-def cases() -> list[ParameterSet]:
+def parameters() -> list[ParameterSet]:
     """Return every program in every build; what its comment names after `slow:` is for the slower set."""
     return [
         pytest.param(
-            program, build, id=f"{program.stem}-{build}", marks=[pytest.mark.slow] * (build in said_in(program, "slow"))
+            program, kind, id=f"{program.stem}-{kind}", marks=[pytest.mark.slow] * (kind in said_in(program, "slow"))
         )
-        for program in PROGRAMS
-        for build in BUILDS
-        if build != "threads" or build in said_in(program, "also")
+        for program, kind in cases()
+        if READY is None or (READY / f"{program.stem}-{kind}").exists()
     ]
 
 
@@ -129,19 +77,35 @@ def tries_of(program: Path) -> int:
     return int((said_in(program, "tries") or ["1"])[0])
 
 
-@pytest.mark.parametrize(("program", "build"), cases())
-def test_program(program: Path, build: str, tmp_path: Path, cores: Callable[[str, Path, str], list[str]]) -> None:
-    """A C test program compiles without a warning and ends with 0 within its time limit."""
+def built(program: Path, kind: str, binary: Path, cores: Cores) -> str:
+    """Build a program; return the command that did. A failure shows what the compiler said."""
     cc = compiler()
     if cc is None:
         pytest.skip("no C compiler here: neither $CC nor cc, gcc, clang")
-    binary = tmp_path / program.stem
-    building = build_command(cc, program, build, cores(cc, program, build), binary)
-    status, said = run_limited(building, tmp_path / "build.log")
-    assert status == 0, f"{shlex.join(building)}\n{said}"
+    try:
+        return shlex.join(build(cc, program, kind, cores, binary))
+    except subprocess.CalledProcessError as failed:
+        pytest.fail(f"{shlex.join(failed.cmd)}\n{failed.stdout}")
+
+
+@pytest.mark.parametrize(("program", "kind"), parameters())
+def test_program(program: Path, kind: str, tmp_path: Path, cores: Cores) -> None:
+    """A C test program compiles without a warning and ends with 0 within its time limit."""
+    if READY is None:
+        binary = tmp_path / program.stem
+        origin = f"built with: {built(program, kind, binary, cores)}"
+    else:
+        binary = READY / f"{program.stem}-{kind}"
+        origin = f"ready-made: {binary}"
     for _ in range(tries_of(program)):
-        status, said = run_limited([str(binary)], tmp_path / "run.log")
+        status, said = run_limited([*RUNNER, str(binary)], tmp_path / "run.log")
         if status == 0:
             break
     ending = f"no end within {TIME_LIMIT:.0f} s" if status is None else f"exit status {status}"
-    assert status == 0, f"{ending}; built with: {shlex.join(building)}\n{said}"
+    assert status == 0, f"{ending}; {origin}\n{said}"
+
+
+def test_every_program_is_run() -> None:
+    """No program is left out, nor lacking in a folder of ready-made ones."""
+    run = {parameter.values[0] for parameter in parameters() if parameter.values[1] == "plain"}
+    assert sorted(path.name for path in set(PROGRAMS) - run) == []
