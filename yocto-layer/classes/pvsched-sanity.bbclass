@@ -5,6 +5,8 @@ PVSCHED_SANITY ??= "warn"
 # Set it to "0" where no containers run: their kernel options are not asked for then.
 PVSCHED_SANITY_CONTAINERS ??= "1"
 
+pvsched_sanity[doc] = "Warn of what pvsched will miss in this image"
+
 # Kernels without a configuration here (linux-dummy, one that is built elsewhere) are not looked at: a note says so.
 python pvsched_sanity() {
     import os

@@ -1,9 +1,15 @@
-SUMMARY = "A small image with pvsched, its benchmark and, with the distribution feature ptest, its tests"
+SUMMARY = "A small image with pvsched, its benchmark and its tests"
+DESCRIPTION = "Boots to pvsched. With the distribution feature ptest the tests are in it as well."
+BUGTRACKER = "https://www.pvsched.invalid/issues"
+SECTION = "base"
+LICENSE = "MIT"
+
+# An image is no product of its own: its packages are.
+CVE_PRODUCT = ""
 
 inherit core-image pvsched-sanity
 
-IMAGE_FEATURES += "allow-empty-password allow-root-login empty-root-password"
-IMAGE_INSTALL = " \
+IMAGE_INSTALL = "\
     packagegroup-core-boot \
     packagegroup-pvsched \
     pvsched-bench \

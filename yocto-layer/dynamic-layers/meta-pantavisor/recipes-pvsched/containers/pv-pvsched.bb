@@ -1,6 +1,11 @@
 SUMMARY = "pvsched as a container of Pantavisor"
 DESCRIPTION = "The scheduler and its daemon in a container, with its state on a permanent volume."
+BUGTRACKER = "https://www.pvsched.invalid/issues"
+SECTION = "base"
 LICENSE = "MIT"
+
+# An image is no product of its own: its packages are.
+CVE_PRODUCT = ""
 
 inherit core-image container-pvrexport
 
@@ -10,5 +15,9 @@ IMAGE_FEATURES = ""
 NO_RECOMMENDATIONS = "1"
 IMAGE_INSTALL = "base-files base-passwd busybox pvsched pvsched-conf"
 
-PVR_APP_ADD_EXTRA_ARGS += "--volume ovl:/var/lib/pvsched:permanent --config=Entrypoint=/usr/bin/pvsched --config=Cmd=run"
+# nooelint: oelint.vars.mispell.unknown - meta-pantavisor's own
+PVR_APP_ADD_EXTRA_ARGS += "\
+    --volume ovl:${localstatedir}/lib/pvsched:permanent --config=Entrypoint=${bindir}/pvsched --config=Cmd=run \
+"
+# nooelint: oelint.vars.mispell.unknown - meta-pantavisor's own
 PVR_APP_ADD_GROUP = "app"

@@ -1,4 +1,4 @@
-require ../../python3-httptools.inc
+require dynamic-layers/no-meta-python/python3-httptools.inc
 
 SRC_URI[sha256sum] = "abd72556974f8e7c74a259655924a717a2365b236c882c3f6f8a45fe94703ac9"
 

@@ -1,2 +1,0 @@
-require pvsched-conf.inc
-require ../pvsched/pvsched-git.inc

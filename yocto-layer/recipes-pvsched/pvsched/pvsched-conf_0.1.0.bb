@@ -1,0 +1,2 @@
+require pvsched-conf.inc
+require pvsched-release.inc
