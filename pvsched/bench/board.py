@@ -110,7 +110,7 @@ def told(board: dict[str, Any]) -> list[tuple[str, str]]:
     how = "with" if board["sha256_instructions"] else "without"
     return [
         ("board", board["model"]),
-        ("real", f"**no, {board['kind']}**: {board['why']}" if board["why"] else "yes"),
+        ("real", f"no, {board['kind']}: {board['why']}" if board["why"] else "yes"),
         ("processor", f"{board['processor']}, {board['cores']} cores{clock}"),
         ("memory", f"{board['memory'] // MIB} MiB"),
         ("system", f"Linux {board['kernel']} {board['machine']}, {board['libc']}, Python {board['python']}"),
