@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+ROOTS_PLACES = ("/usr/sbin", "/sbin", "/usr/bin", "/bin")
+
 
 def loadable(name: str, root: str = "/lib/modules") -> bool:
     """Whether there is a module of that name for the running kernel, or it is built in."""
@@ -33,8 +35,7 @@ def driver(name: str) -> bool:
 
 def program(name: str) -> str:
     """The path of a program in PATH or where root's are; "" if there is none."""
-    places = os.environ.get("PATH", "").split(":") + ["/usr/sbin", "/sbin", "/usr/bin", "/bin"]
-    for place in places:
+    for place in (*os.environ.get("PATH", "").split(":"), *ROOTS_PLACES):
         path = os.path.join(place, name)
         if place and os.access(path, os.X_OK) and os.path.isfile(path):
             return path

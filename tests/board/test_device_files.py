@@ -44,7 +44,7 @@ def run(*command: object, **keywords: object) -> subprocess.CompletedProcess[str
     )  # fmt: skip
 
 
-# -- systemd ------------------------------------------------------------------------------------------------------------
+# -- systemd -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("drop_in", "limit"), [(False, 40), (True, 25)], ids=["containers", "none"])
@@ -102,7 +102,7 @@ def test_the_directories_are_made(tmp_path: Path) -> None:
     assert (tmp_path / "var/lib/pvsched").stat().st_mode & 0o777 == 0o700
 
 
-# -- events -------------------------------------------------------------------------------------------------------------
+# -- events ------------------------------------------------------------------------------------------------------------
 
 
 def words_of_the_source() -> set[str]:
@@ -141,7 +141,7 @@ def test_the_catalog_is_taken(tmp_path: Path) -> None:
     assert sorted(line.split()[0] for line in listed) == sorted(MESSAGE_IDS.values())
 
 
-# -- sysvinit -----------------------------------------------------------------------------------------------------------
+# -- sysvinit ----------------------------------------------------------------------------------------------------------
 
 
 class Init:
@@ -238,7 +238,7 @@ def test_the_scripts_are_clean(script: str) -> None:
     assert (done.returncode, done.stdout) == (0, "")
 
 
-# -- OpenWrt ------------------------------------------------------------------------------------------------------------
+# -- OpenWrt -----------------------------------------------------------------------------------------------------------
 
 
 def procd(tmp_path: Path, verb: str, **uci: str) -> list[str]:
@@ -282,7 +282,7 @@ def test_the_options_that_procd_passes_are_the_daemons() -> None:
     assert used <= set(OPTIONS)
 
 
-# -- settings and dashboard ---------------------------------------------------------------------------------------------
+# -- settings and dashboard --------------------------------------------------------------------------------------------
 
 
 def test_the_default_file_is_what_the_command_prints(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,8 @@ from board.tools.progress import Failure
 pytestmark = [pytest.mark.slow, pytest.mark.board]
 
 WITHOUT_CONTAINERS = f"""
-cp {service_machine.SOURCE}/board/systemd/pvsched.service.d/50-no-containers.conf /usr/lib/systemd/system/pvsched.service.d/
+cd {service_machine.SOURCE}/board/systemd/pvsched.service.d
+cp 50-no-containers.conf /usr/lib/systemd/system/pvsched.service.d/
 systemctl daemon-reload
 """
 LIFE = """
@@ -78,8 +79,8 @@ lxc.apparmor.profile = unconfined
 lxc.init.cmd = /bin/first
 X
 start='/usr/bin/lxc-start -F -n trial -P /var/lib/pvsched/lxc -o /var/lib/pvsched/lxc.log'
-sed -e 's/^Type=.*/Type=simple/' -e '/^\\(ExecReload\\|WatchdogSec\\|Restart\\)=/d' -e "s#^ExecStart=.*#ExecStart=$start#" \\
-    /usr/lib/systemd/system/pvsched.service >/run/systemd/system/trial.service
+sed -e 's/^Type=.*/Type=simple/' -e '/^\\(ExecReload\\|WatchdogSec\\|Restart\\)=/d' \\
+    -e "s#^ExecStart=.*#ExecStart=$start#" /usr/lib/systemd/system/pvsched.service >/run/systemd/system/trial.service
 systemctl daemon-reload
 systemctl start trial
 for i in $(seq 50); do [ -s $C/rootfs/tmp/name ] && break; sleep 0.2; done

@@ -1,0 +1,149 @@
+"""The probes' own judgement, on systems that are made up."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pvsched.doctor import cgroups, containers, device, modules, mounts, storage
+from pvsched.doctor.mounts import Mount
+from pvsched.doctor.probe import BETTER, FEATURE, NEEDED, NOTE, Lacks, Probe
+from pvsched.doctor.report import subjects
+
+PURE = "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n"
+V1 = "31 23 0:27 / /sys/fs/cgroup/memory rw,nosuid - cgroup cgroup rw,memory\n"
+DISKS = """\
+1 1 8:1 / / rw,relatime - ext4 /dev/root rw
+2 1 0:5 / /run rw - tmpfs tmpfs rw,size=10k
+3 1 8:2 / /var/lib rw shared:3 - ext4 /dev/sda2 rw,nobarrier
+4 1 8:3 / /media/a\\040b rw - vfat /dev/sdb1 rw
+"""
+
+
+@pytest.fixture
+def mounted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A file that stands for /proc/self/mountinfo."""
+    path = tmp_path / "mountinfo"
+    monkeypatch.setattr(mounts, "MOUNTINFO", str(path))
+    return path
+
+
+def lack(look: object, *arguments: object) -> Lacks:
+    with pytest.raises(Lacks) as raised:
+        look(*arguments)  # type: ignore[operator]
+    return raised.value
+
+
+def test_every_probe_has_a_name_a_cost_and_advice() -> None:
+    """What is found lacking never leaves a person without a next step; names are unique."""
+    probes: list[Probe] = [probe for some in subjects("/var/lib/pvsched").values() for probe in some]
+    assert len({probe.name for probe in probes}) == len(probes) >= 40
+    assert all(probe.cost and probe.role in (NEEDED, BETTER, FEATURE, NOTE) for probe in probes)
+    assert [probe.name for probe in probes if not probe.advice] == ["state-directory"]  # its own lacks bring it
+
+
+def test_the_mount_of_a_path() -> None:
+    """The longest one; a blank in a name is written in octal."""
+    found = mounts.mounts(DISKS)
+    assert found[3].point == "/media/a b"
+    assert mounts.mount_of("/usr/bin", found).point == "/"  # type: ignore[union-attr]
+    deep = Mount("8:2", "/var/lib", "ext4", frozenset())
+    assert mounts.mount_of("/var/lib/pvsched", [found[0], deep]) is deep
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "words"),
+    [
+        ("tmpfs", ("rw",), "gone after a power cut"),
+        ("vfat", ("rw",), "vfat"),
+        ("ext4", ("rw", "nobarrier"), "nobarrier"),
+    ],
+)
+def test_a_file_system_that_does_not_keep_its_word(kind: str, options: tuple[str, ...], words: str) -> None:
+    """Memory, no owners, fsync without effect."""
+    assert words in lack(storage.lasting, "/", Mount("8:1", "/x", kind, frozenset(options))).detail
+    assert storage.lasting("/", Mount("8:1", "/x", "ext4", frozenset({"rw"}))) == "ext4 at /x"
+
+
+def test_the_state_directory_is_written_and_left_as_it_was(tmp_path: Path) -> None:
+    """One that is not there yet is not made; the nearest one above is tried."""
+    assert "on disk in" in storage.written(str(tmp_path))
+    assert f"tried in {tmp_path}" in storage.written(str(tmp_path / "not" / "yet"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_state_directory_that_is_refused(tmp_path: Path) -> None:
+    """It says which one, why, and what to do."""
+    found = lack(storage.written, "/proc/nothing")
+    assert "/proc" in found.detail
+    assert "--state DIR" in found.advice[0][1]
+
+
+def test_cgroup_versions(mounted: Path) -> None:
+    """Pure is good; beside v1, v1 alone and nothing each have their own advice."""
+    mounted.write_text(PURE)
+    assert cgroups.version() == "pure v2 at /sys/fs/cgroup"
+    mounted.write_text(PURE + V1)
+    assert "hybrid" in lack(cgroups.version).detail
+    mounted.write_text(V1)
+    assert lack(cgroups.version).advice == cgroups.PURE
+    mounted.write_text("")
+    assert ("kernel", "CONFIG_CGROUPS=y") in lack(cgroups.version).advice
+
+
+def test_crun_beside_v1(mounted: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It is there, and refuses: said before somebody finds out."""
+    program = tmp_path / "crun"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    mounted.write_text(PURE)
+    assert containers.crun() == str(program)
+    mounted.write_text(PURE + V1)
+    assert "refuses" in lack(containers.crun).detail
+
+
+def test_a_program_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its name is told; the table has the line for the image."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(modules, "ROOTS_PLACES", ())
+    assert lack(containers.lxc).detail == "no lxc-start in PATH"
+    lxc = next(probe for probe in containers.PROBES if probe.name == "lxc")
+    assert ("image", 'IMAGE_INSTALL:append = " lxc"   # layer meta-virtualization') in lxc.advice
+
+
+def test_modules_that_could_be_loaded(tmp_path: Path) -> None:
+    """modules.dep and modules.builtin of the running kernel are read."""
+    directory = tmp_path / os.uname().release
+    directory.mkdir()
+    (directory / "modules.dep").write_text("kernel/fs/overlayfs/overlay.ko.xz: kernel/fs/x.ko\n")
+    (directory / "modules.builtin").write_text("kernel/fs/squashfs/squashfs.ko\n")
+    assert modules.loadable("overlay", str(tmp_path))
+    assert modules.loadable("squashfs", str(tmp_path))
+    assert not modules.loadable("x", str(tmp_path)), "it is only what another one needs"
+
+
+def test_clock_and_memory() -> None:
+    """A clock before the build of the software, and a board too small."""
+    assert device.clock(now=2e9, built=1e9).startswith("2033")
+    assert "1970" in lack(device.clock, 0.0, 1e9).detail
+    mib = 1 << 20
+    assert device.enough_memory({"MemTotal": 57 * mib, "MemAvailable": 30 * mib})
+    assert "10 MiB" in lack(device.enough_memory, {"MemTotal": 64 * mib, "MemAvailable": 10 * mib}).detail
+
+
+def test_a_module_that_is_missing_is_named_as_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Yocto splits the standard library: the line names the part."""
+    import builtins
+
+    genuine = builtins.__import__
+
+    def without(name: str, *rest: object) -> object:
+        if name == "pvsched.daemon":
+            raise ModuleNotFoundError("No module named 'httptools'", name="httptools")
+        return genuine(name, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    assert lack(device.python).advice == (("image", 'IMAGE_INSTALL:append = " python3-httptools"'),)
