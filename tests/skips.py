@@ -18,6 +18,7 @@ MAY_LACK = {
     "cgroup v2",  # a delegated, writable hierarchy
     "cgroup v1",  # the memory and pids controllers as writable hierarchies
     "loop devices",
+    "LXC",  # and what its containers need: they run in the guests of board/qemu
     "mount",  # not permitted in this container
     "namespaces",
     "OOM killer",

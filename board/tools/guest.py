@@ -80,7 +80,8 @@ class Guest:
             emulator, *machine.options, "-smp", str(self.cores), "-m", str(self.memory), "-accel", "tcg,thread=multi",
             "-nographic", "-no-reboot", "-nodefaults", "-serial", "mon:stdio" if interactive else "stdio",
             "-semihosting-config", "enable=on,userspace=on,target=native", "-device", "virtio-rng-pci",
-            "-kernel", str(kernel(machine) / "vmlinuz"), "-initrd", str(initrd(machine)), "-append", f"{append} {self.append}",
+            "-kernel", str(kernel(machine) / "vmlinuz"), "-initrd", str(initrd(machine)),
+            "-append", f"{append} {self.append}",
         ]  # fmt: skip
         for number, layer in enumerate(self.layers):
             command += nine(f"layer{number}", layer, writable=False)

@@ -22,7 +22,8 @@ def c_programs(machine: Machine, kinds: tuple[str, ...] = KINDS) -> Path:
         host.install([f"libc6-dev-{machine.arch}-cross"])
     version = host.checked([machine.compiler, "--version"], 20)
     sources = [path for folder in ("csrc", "tests/c") for path in (cache.ROOT / folder).rglob("*.[ch]")]
-    key = cache.digest(cache.digest_files(sources, cache.ROOT), Path(__file__), Path(programs.__file__), version, *kinds)
+    recipe = [Path(__file__), Path(programs.__file__), version, *kinds]
+    key = cache.digest(cache.digest_files(sources, cache.ROOT), *recipe)
 
     def make(folder: Path) -> None:
         wanted = [(program, kind) for program, kind in programs.cases() if kind in kinds]

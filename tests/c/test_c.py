@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 READY = Path(os.environ["PVSCHED_C_PROGRAMS"]).resolve() if os.environ.get("PVSCHED_C_PROGRAMS") else None
 RUNNER = shlex.split(os.environ.get("PVSCHED_C_RUNNER", ""))
-TIME_LIMIT = 120.0 * max(1.0, float(os.environ.get("PVSCHED_SCALE", "1")))  # seconds; what needs more hangs
+# Seconds; what needs more hangs. More for larger amounts, and on a machine that is slow (PVSCHED_PATIENCE times).
+SCALES = [float(os.environ.get(name, "1")) for name in ("PVSCHED_SCALE", "PVSCHED_PATIENCE")]
+TIME_LIMIT = 120.0 * max(1.0, SCALES[0]) * max(1.0, SCALES[1])
 
 
 def compiler() -> str | None:

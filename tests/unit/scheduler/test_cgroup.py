@@ -39,6 +39,28 @@ def test_each_program_has_a_cgroup_of_its_own(folder: Path) -> None:
     assert f"0::/{folder.name}/pvs-" in seen[0]["output"]["stdout"]
 
 
+def test_memory_is_a_limit_of_the_whole_tree(folder: Path) -> None:
+    """`limits={"memory": ...}` is the cgroup's memory.max: pages that no process has mapped count, too."""
+    try:
+        (folder / "cgroup.subtree_control").write_text("+memory")
+    except OSError as error:
+        pytest.skip(f"lacks cgroup v2: no memory controller for {folder.parent}: {error.strerror}")
+    file = Path("/dev/shm") / folder.name
+    write = ["sh", "-c", f"head -c 67108864 /dev/zero >{file}; echo $?"]
+    seen: list[Any] = []
+    try:
+        with pvsched.Scheduler(1, cgroup=str(folder)) as scheduler:
+            for limit in (32 << 20, 256 << 20):
+                scheduler.add_task(
+                    pvsched.Task("write", argv=write, limits={"memory": limit}, timeout=120), seen.append
+                )
+                while scheduler.pending:
+                    scheduler.run(wait=5)
+    finally:
+        file.unlink(missing_ok=True)
+    assert [document["output"]["stdout"].split()[-1:] for document in seen] == [["137"], ["0"]], seen
+
+
 def test_what_is_no_cgroup_is_refused(tmp_path: Path) -> None:
     """A path that is no folder of cgroup v2 is a clear error, and nothing is left open."""
     before = len(os.listdir("/proc/self/fd"))
