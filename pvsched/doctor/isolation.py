@@ -14,7 +14,7 @@ from typing import Any
 
 from pvsched.doctor.probe import STATES, Probe, outcome
 
-PATIENCE = 2.0  # seconds that one probe may take
+PATIENCE = 15.0  # seconds that one probe may take; on an emulated board the first import takes 3
 
 
 def looked(probes: Sequence[Probe], patience: float = PATIENCE) -> list[dict[str, Any]]:

@@ -55,8 +55,9 @@ def lasting(state: str, mount: Mount | None = None) -> str:
     mount = mount or mount_of(existing(state))
     if mount is None:
         raise Lacks("no mount is known for it")
-    if mount.kind in SHORT_LIVED:
-        raise Lacks(f"{mount.kind} at {mount.point}: objects are gone after a power cut")
+    upper = upper_of(mount)
+    if mount.kind in SHORT_LIVED or (upper and upper.kind in SHORT_LIVED):
+        raise Lacks(f"{mount.kind} at {mount.point} is memory: objects are gone after a power cut")
     if mount.kind in WITHOUT_OWNERS:
         cost = "no owners, no modes: anybody on the device may read and change objects"
         raise Lacks(f"{mount.kind} at {mount.point}", cost=cost)
@@ -66,6 +67,12 @@ def lasting(state: str, mount: Mount | None = None) -> str:
         advice = ((HERE, "mount it without that option"),)
         raise Lacks(f"{mount.kind} with {', '.join(careless)}", cost=cost, advice=advice)
     return f"{mount.kind} at {mount.point}"
+
+
+def upper_of(mount: Mount) -> Mount | None:
+    """Where an overlay keeps what is written to it, as far as that can be seen from here."""
+    path = next((word[9:] for word in mount.options if word.startswith("upperdir=")), "")
+    return mount_of(path) if os.path.isdir(path) else None
 
 
 def room(state: str) -> str:

@@ -67,6 +67,15 @@ def test_a_file_system_that_does_not_keep_its_word(kind: str, options: tuple[str
     assert storage.lasting("/", Mount("8:1", "/x", "ext4", frozenset({"rw"}))) == "ext4 at /x"
 
 
+def test_an_overlay_is_what_its_upper_layer_is(mounted: Path, tmp_path: Path) -> None:
+    """A read-only image below a layer in memory keeps nothing."""
+    overlay = Mount("0:30", "/", "overlay", frozenset({"rw", f"upperdir={tmp_path}"}))
+    mounted.write_text(f"9 1 0:9 / {tmp_path} rw - tmpfs tmpfs rw\n")
+    assert "memory" in lack(storage.lasting, "/", overlay).detail
+    mounted.write_text(f"9 1 0:9 / {tmp_path} rw - ext4 /dev/sda rw\n")
+    assert storage.lasting("/", overlay) == "overlay at /"
+
+
 def test_the_state_directory_is_written_and_left_as_it_was(tmp_path: Path) -> None:
     """One that is not there yet is not made; the nearest one above is tried."""
     assert "on disk in" in storage.written(str(tmp_path))
