@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,42 +50,54 @@ def recipes(core: Path, layer: Path) -> list[Path]:
 
 
 def sdists(wanted: Iterable[Sdist]) -> Path:
-    """Return a folder with source packages of PyPI, each checked."""
-    wanted = sorted(set(wanted))
+    """Return a folder with source packages of PyPI, each checked; those of other releases lie there, too."""
+    folder = cache.home() / "yocto" / "sdists"
+    folder.mkdir(parents=True, exist_ok=True)
+    with cache.locked("yocto-sdists"):
+        there = {checksum(file) for file in folder.iterdir()}
+        missing = sorted(sdist for sdist in set(wanted) if sdist.sha256 not in there)
+        if missing:
+            say(f"downloading {len(missing)} source packages from PyPI")
+        for sdist in missing:
+            download(sdist, folder)
+    return folder
+
+
+def download(sdist: Sdist, folder: Path) -> None:
+    """Put one source package into a folder when it is whole, and what the recipe asks for."""
+    with tempfile.TemporaryDirectory(dir=cache.home()) as name:
+        options = ["-q", "--no-deps", "--no-build-isolation", "--no-binary", ":all:", "--dest", name]
+        host.checked([str(pip()), "download", *options, f"{sdist.name}=={sdist.version}"], 300)
+        (file,) = Path(name).iterdir()
+        if checksum(file) != sdist.sha256:
+            raise Failure(f"PyPI's {file.name} is not what the recipe asks for: its sha256 is {checksum(file)}")
+        file.chmod(0o644)
+        file.rename(folder / file.name)
+
+
+def checksum(file: Path) -> str:
+    """Return a file's SHA-256."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def pip() -> Path:
+    """Return a pip that asks source packages what they are called without building an environment for each."""
 
     def make(folder: Path) -> None:
-        say(f"downloading {len(wanted)} source packages from PyPI")
-        # Two versions of one package cannot be asked for at once.
-        rounds: list[list[Sdist]] = []
-        for sdist in wanted:
-            row = next((row for row in rounds if all(other.name != sdist.name for other in row)), None)
-            if row is None:
-                rounds.append([sdist])
-            else:
-                row.append(sdist)
-        for row in rounds:
-            names = [f"{sdist.name}=={sdist.version}" for sdist in row]
-            host.checked([*pip(), "download", "-q", "--no-deps", "--no-binary", ":all:", "-d", str(folder), *names], 600)
-        there = {hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.iterdir()}
-        wrong = [f"{sdist.name} {sdist.version}" for sdist in wanted if sdist.sha256 not in there]
-        if wrong:
-            raise Failure(f"PyPI's {', '.join(wrong)} is not what the recipe asks for (sha256)")
+        say("making a Python environment for pip")
+        if host.run([sys.executable, "-c", "import ensurepip"], 20).returncode != 0:
+            host.install(["python3-venv"])
+        host.checked([sys.executable, "-m", "venv", str(folder)], 120)
+        host.checked([str(folder / "bin" / "python"), "-m", "pip", "install", "-q", "setuptools", "wheel", "flit_core"], 300)
+        (folder / "bin" / "pip").write_text('#!/bin/sh\nexec "${0%/*}/python" -m pip --disable-pip-version-check "$@"\n')
 
-    return cache.entry("yocto-sdists", cache.digest(*map(repr, wanted)), make)
+    return cache.entry("yocto-pip", cache.digest(sys.version, Path(__file__)), make) / "bin" / "pip"
 
 
 def release() -> Path:
     """Return the folder of the release tarball that the recipes name, made from its commit."""
     made = host.checked([sys.executable, str(cache.ROOT / "board" / "release-tarball")], 120)
     return Path(made.splitlines()[-1]).parent
-
-
-def pip() -> list[str]:
-    """Return the command of a pip."""
-    if host.run([sys.executable, "-m", "pip", "--version"], 60).returncode == 0:
-        return [sys.executable, "-m", "pip", "--disable-pip-version-check"]
-    host.need({"pip3": "python3-pip"})
-    return ["/usr/bin/python3", "-m", "pip", "--disable-pip-version-check"]
 
 
 def target_root(machine: Machine) -> Path:

@@ -1,4 +1,10 @@
-inherit stub-host-tool
+# The one program of shadow that recipes run: see useradd.
 
-# useradd --root changes its root; under pseudo an ordinary user may.
-HOST_TOOLS = "/usr/sbin/useradd /usr/sbin/usermod /usr/sbin/groupadd /usr/sbin/groupmems"
+inherit stub native
+
+USERADD = "${THISDIR}/files/useradd"
+do_install[file-checksums] += "${USERADD}:True"
+
+do_install() {
+    install -D -m 755 ${USERADD} ${D}${bindir}/useradd
+}
