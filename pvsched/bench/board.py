@@ -104,6 +104,16 @@ def document(board: dict[str, Any], rows: Sequence[Row], left_out: Sequence[str]
     }
 
 
+def name_of(board: dict[str, Any]) -> str:
+    """The board's name, or its processor's where it has none."""
+    return str(board["model"] if board["model"] != "unknown" else board["processor"])
+
+
+def busy(board: dict[str, Any]) -> bool:
+    """Whether so much else ran at the start that the figures cannot be relied on."""
+    return bool(board["load"] > board["cores"] / 2)
+
+
 def told(board: dict[str, Any]) -> list[tuple[str, str]]:
     """The facts, for people."""
     clock = f", up to {board['mhz']} MHz" if board["mhz"] else ""
@@ -116,13 +126,18 @@ def told(board: dict[str, Any]) -> list[tuple[str, str]]:
         ("system", f"Linux {board['kernel']} {board['machine']}, {board['libc']}, Python {board['python']}"),
         ("SHA-256, one thread", f"{number(board['sha256_mb_s'])} MB/s, {how} instructions of the processor for it"),
         ("taken", f"{board['time']}, pvsched {board['pvsched']}, load average {board['load']:.1f} at the start"),
+        *(
+            [("busy", "yes: other work had the processor, and these figures cannot be relied on")]
+            if busy(board)
+            else []
+        ),
         *([("note", board["note"])] if board["note"] else []),
     ]
 
 
 def page(board: dict[str, Any], rows: Sequence[Row], left_out: Sequence[str]) -> Iterator[str]:
     """A Markdown page: the facts, the table, the notes."""
-    yield f"# {board['model']}" + (f" ({board['kind']})" if board["why"] else "")
+    yield f"# {name_of(board)}" + (f" ({board['kind']})" if board["why"] else "")
     yield ""
     yield "| | |"
     yield "|---|---|"
@@ -150,8 +165,9 @@ def summary(documents: dict[str, dict[str, Any]]) -> Iterator[str]:
     yield "|" + "---|" * len(titles)
     for page_name, found in documents.items():
         board = found["board"]
-        real = f"**{board['kind']}**" if board["why"] else "yes"
-        cells = [f"[{board['model']}, {board['machine']}]({page_name}.md)", real, str(board["cores"])]
+        words = [board["kind"] if board["why"] else "yes", *(["busy"] if busy(board) else [])]
+        real = ", ".join(words) if words == ["yes"] else f"**{', '.join(words)}**"
+        cells = [f"[{name_of(board)}, {board['machine']}]({page_name}.md)", real, str(board["cores"])]
         cells += [f"{board['memory'] // MIB} MiB", f"{number(board['sha256_mb_s'])} MB/s"]
         cells += [shown(found["rows"], *wanted) for wanted in SHOWN]
         yield "| " + " | ".join(cells) + " |"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
 from typing import Any
 
 PIDFD_SEND_SIGNAL, PIDFD_OPEN, CLONE3, CLOSE_RANGE, OPENAT2, EPOLL_PWAIT2 = 424, 434, 435, 436, 437, 441
@@ -21,13 +20,13 @@ def _backend() -> Any:
     return _cffi_backend
 
 
-def _function(name: str, arguments: int) -> Callable[..., Any]:
-    """A function of the C library that takes longs and returns one."""
+def _call(name: str, *arguments: int) -> int:
+    """A function of the C library that takes longs and returns one. Addresses in the upper half of 32 bits are cast."""
     backend = _backend()
     long = backend.new_primitive_type("long")
-    kind = backend.new_function_type((long,) * arguments, long, False)
-    function: Callable[..., Any] = backend.load_library(None).load_function(kind, name)
-    return function
+    kind = backend.new_function_type((long,) * len(arguments), long, False)
+    function = backend.load_library(None).load_function(kind, name)
+    return int(function(*(backend.cast(long, argument) for argument in arguments)))
 
 
 def last_error() -> OSError:
@@ -39,7 +38,7 @@ def last_error() -> OSError:
 def syscall(number: int, *arguments: int) -> int:
     """The call's result. Raises OSError."""
     filled = (*arguments, 0, 0, 0, 0, 0, 0)[:6]
-    result = int(_function("syscall", 7)(number, *filled))
+    result = _call("syscall", number, *filled)
     if result < 0:
         raise last_error()
     return result
@@ -47,7 +46,7 @@ def syscall(number: int, *arguments: int) -> int:
 
 def libc(name: str, *arguments: int) -> int:
     """A function of the C library. Raises OSError where it returns less than 0."""
-    result = int(_function(name, len(arguments))(*arguments))
+    result = _call(name, *arguments)
     if result < 0:
         raise last_error()
     return result
