@@ -243,9 +243,10 @@ int pvs_cancel(pvs_core *c, uint64_t id, uint64_t now, int32_t cause)
     uint32_t slot = queue_find(&c->queue, id);
     struct task *t = slot == PVS_NONE ? NULL : task_at(c, slot);
 
-    (void)now;
     if (!t || is_over(c, t))
         return -ENOENT;
+    if (now > c->now)
+        c->now = now;
     if (t->cause == PVS_BY_NONE)
         t->cause = (uint8_t)cause;
     if (t->state == PVS_ST_HELD || t->state == PVS_ST_QUEUED) {
@@ -255,8 +256,7 @@ int pvs_cancel(pvs_core *c, uint64_t id, uint64_t now, int32_t cause)
         queue_ended(&c->queue, t->lane);
         task_done(c, slot, PVS_CANCELLED, 0, 0);
     } else if (t->proc != PVS_NONE) {
-        t->flags |= (t->flags & TASK_CANCEL) ? TASK_CANCEL_AGAIN : TASK_CANCEL;
-        c->procs[t->proc].cancel_asked = 1;
+        cancel_given(c, slot);
     } /* INLINE: it runs in the caller's own thread; pvs_finish() says how it ended */
     pvs_wake(c);
     return 0;

@@ -80,9 +80,10 @@ struct growing { /* bytes of one stream: in the slot's part of the region, or, w
 
 struct proc {
     uint8_t state, kind, watch;
-    uint8_t killed;                   /* SIGKILL was sent or asked for */
-    uint8_t want_term, want_kill;     /* requests that the keeper has not taken yet */
-    uint8_t term_sent;                /* SIGTERM not acknowledged: a late one must not hit the next task */
+    uint8_t killed;                          /* SIGKILL was sent or asked for */
+    uint8_t want_term, want_kill, want_calm; /* requests that the keeper has not taken yet */
+    uint8_t term_sent;                       /* not acknowledged: a late SIGTERM must not hit the next task */
+    uint8_t grace_runs;                      /* the keeper kills it when the grace is over */
     uint8_t exited;                   /* 1: the keeper reported its end; EXITED_UNSEEN: the keeper is gone itself */
     uint8_t listed;                   /* has bytes or an end that the last step had no room for */
     uint8_t answered;                 /* a one-shot that has had its task */
@@ -199,7 +200,10 @@ void proc_linger(struct pvs_core *c, uint32_t index);
 PVS_CHECKED int proc_spawn(struct pvs_core *c, uint32_t index, int kind, uint32_t keeper, uint32_t slot);
 void proc_ask_keeper(struct pvs_core *c, uint32_t keeper);
 void proc_kill(struct pvs_core *c, uint32_t index);
+/* SIGTERM to its tree, and SIGKILL after the front's grace, without a further call from anyone. */
 void proc_term(struct pvs_core *c, uint32_t index);
+/* The task that was asked to stop has ended: the worker may have the next when the keeper has taken back its SIGKILL. */
+void proc_calm(struct pvs_core *c, uint32_t index);
 /* Lets an idle worker leave. */
 void proc_dismiss(struct pvs_core *c, uint32_t index);
 
@@ -217,6 +221,8 @@ PVS_CHECKED int batch_steal(struct pvs_core *c);
 /* ---- deadlines.c -------------------------------------------------------------------------------- */
 void expire_all(struct pvs_core *c);
 void apply_cancels(struct pvs_core *c);
+/* A task that a process has is cancelled: stopped at once if it runs and has said nothing yet, else in the next step. */
+void cancel_given(struct pvs_core *c, uint32_t slot);
 void arm_timer(struct pvs_core *c);
 
 /* ---- collect.c: bytes that come back ------------------------------------------------------------ */

@@ -257,6 +257,50 @@ void apply_cancels(struct pvs_core *c)
     }
 }
 
+/* Nothing that a worker has said, and no end of a program, waits to be looked at. What it would have said counts no more. */
+static int has_said_nothing(const struct pvs_core *c, uint32_t index)
+{
+    const struct proc *p = &c->procs[index];
+    struct pollfd f = {p->kind == PVS_EXEC ? p->pidfd : p->channel, POLLIN, 0};
+    const struct outbox *out = &c->page[index].out;
+
+    if (f.fd < 0 || p->rx.eof || p->rx.length > p->rx_start || sys_poll(&f, 1, 0) != 0)
+        return 0;
+    return p->kind != PVS_POOL || atomic_load_explicit(&out->published, memory_order_acquire) == p->stream_seen;
+}
+
+static int can_stop_now(struct pvs_core *c, uint32_t index, uint32_t slot)
+{
+    const struct proc *p = &c->procs[index];
+    int state = task_at(c, slot)->state;
+
+    if (proc_front(p) != slot || (state != PVS_ST_RUNNING && state != PVS_ST_STARTING))
+        return 0;
+    if (p->state != PROC_LIVE && p->state != PROC_SPAWNING)
+        return 0;
+    return !p->decided && !p->killed && !p->exited && !p->listed && !p->big && has_said_nothing(c, index);
+}
+
+void cancel_given(struct pvs_core *c, uint32_t slot)
+{
+    struct task *t = task_at(c, slot);
+    uint32_t index = t->proc;
+    struct proc *p = &c->procs[index];
+    int again = (t->flags & TASK_CANCEL) != 0;
+
+    t->flags |= again ? TASK_CANCEL_AGAIN : TASK_CANCEL;
+    p->cancel_asked = 1;
+    if (p->state == PROC_THREAD)
+        return;
+    if (again && p->decided && proc_front(p) == slot) {
+        proc_kill(c, index);
+    } else if (can_stop_now(c, index, slot)) {
+        (void)batch_recall(c, index);
+        if (!runs_ahead(p))
+            begin_stop(c, index, PVS_CANCELLED, 1);
+    }
+}
+
 /* ---- the timer ----------------------------------------------------------------------------------- */
 
 static uint64_t earlier(uint64_t a, uint64_t b)

@@ -15,8 +15,9 @@
 enum keeper_op {
     KEEPER_HELLO = 1, /* proc = number of process slots; descriptors: the shared page, then what the flags say */
     KEEPER_SPAWN = 2, /* descriptors: channel; for EXEC channel, stdin, stdout, stderr, exec block, lent ones */
-    KEEPER_TERM = 3,  /* SIGTERM to the whole tree; answered with REPORT_SIGNALLED */
-    KEEPER_KILL = 4   /* SIGKILL to the leader; the tree follows when it is dead */
+    KEEPER_TERM = 3,  /* SIGTERM to the whole tree, SIGKILL after grace_ns; answered with REPORT_SIGNALLED */
+    KEEPER_KILL = 4,  /* SIGKILL to the leader; the tree follows when it is dead */
+    KEEPER_CALM = 5   /* the task of a KEEPER_TERM has ended and its worker lives on; answered with REPORT_SIGNALLED */
 };
 
 #define HELLO_PIDFD 1u  /* the supervisor's pidfd */
@@ -28,6 +29,7 @@ struct keeper_request {
     uint32_t nfds, reserved; /* how many descriptors come with it */
     int32_t nice, ionice;
     uint64_t memory, cpu, files;
+    uint64_t grace_ns; /* of KEEPER_TERM */
 };
 
 enum report_op {

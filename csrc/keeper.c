@@ -78,7 +78,8 @@ static int hello(struct keeper *k, const struct keeper_request *q, int *fds, uin
 
 static void enlist(struct keeper *k, const struct keeper_request *q, pid_t pid, int grouped)
 {
-    k->leaders[q->proc] = (struct leader){LEADER_ALIVE, (q->flags & PVS_SURVIVE) != 0, (uint8_t)grouped, q->gen, pid};
+    k->leaders[q->proc] =
+        (struct leader){LEADER_ALIVE, (q->flags & PVS_SURVIVE) != 0, (uint8_t)grouped, q->gen, pid, 0};
     report_spawned(k, q, pid);
 }
 
@@ -117,14 +118,16 @@ static int spawn(struct keeper *k, const struct keeper_request *q, const int *fd
 
 static void stop(struct keeper *k, const struct keeper_request *q)
 {
-    const struct leader *l = &k->leaders[q->proc];
+    struct leader *l = &k->leaders[q->proc];
     int alive = l->state == LEADER_ALIVE && l->gen == q->gen;
 
     if (alive && q->op == KEEPER_KILL)
         (void)sys_kill(l->pid, SIGKILL); /* ours and unreaped: no stranger */
-    if (q->op != KEEPER_TERM)
+    if (q->op != KEEPER_TERM && q->op != KEEPER_CALM)
         return;
     if (alive)
+        l->kill_at = q->op == KEEPER_TERM ? sys_now() + q->grace_ns : 0;
+    if (alive && q->op == KEEPER_TERM)
         kill_term_tree(l->pid);
     (void)keeper_report(k, (struct keeper_report){REPORT_SIGNALLED, q->proc, q->gen, 0, 0, 0}, -1);
 }
@@ -221,12 +224,39 @@ static void dispose(struct keeper *k)
     free(k->seen);
 }
 
+/* Whoever was asked to stop and has not by the end of its grace. Returns the milliseconds until the next, -1: none. */
+static int kill_overdue(struct keeper *k)
+{
+    uint64_t now = 0, next = 0;
+
+    for (uint32_t i = 0; i < k->count; i++) {
+        struct leader *l = &k->leaders[i];
+        if (l->state != LEADER_ALIVE || !l->kill_at)
+            continue;
+        now = now ? now : sys_now();
+        if (l->kill_at <= now) {
+            (void)sys_kill(l->pid, SIGKILL);
+            l->kill_at = 0;
+        } else if (!next || l->kill_at < next) {
+            next = l->kill_at;
+        }
+    }
+    if (!next)
+        return -1;
+    uint64_t ms = (next - now) / 1000000u + 1;
+    return ms > INT32_MAX ? INT32_MAX : (int)ms;
+}
+
 /* One turn of its loop: what serve() says. */
 static int turn(struct keeper *k, pvs_worker **worker)
 {
     struct pollfd p[3] = {{k->fd, POLLIN, 0}, {k->signals, POLLIN, 0}, {k->supervisor, POLLIN, 0}};
 
-    if (sys_poll(p, 3, k->swept_since ? 20 : -1) < 0) {
+    int wait = kill_overdue(k);
+
+    if (k->swept_since && (wait < 0 || wait > 20))
+        wait = 20;
+    if (sys_poll(p, 3, wait) < 0) {
         if (!is_passing(-errno))
             return -errno;
         if (errno != EINTR)

@@ -16,6 +16,7 @@ struct leader {
     uint8_t state, survive, grouped; /* grouped: it has a cgroup of its own */
     uint32_t gen;
     pid_t pid;
+    uint64_t kill_at; /* when its grace is over; 0 = nobody asked it to stop */
 };
 
 struct keeper {

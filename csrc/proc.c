@@ -115,6 +115,8 @@ void proc_advance(struct pvs_core *c, uint32_t index)
         c->places--;
         p->recall = 0;
     }
+    if (p->want_term || p->grace_runs)
+        proc_calm(c, index);
     proc_watch_front(c, index);
 }
 
@@ -134,7 +136,7 @@ static int is_idle(const struct pvs_core *c, uint32_t index, int kind, uint32_t 
 
     return p->kind == kind && p->keeper == keeper && p->state >= PROC_WANTED && p->state <= PROC_LIVE &&
            p->first == p->next && !p->answered && !p->doomed && !p->killed && !p->closing && !p->exited &&
-           !p->term_sent && !p->want_term && p->tx_start == p->tx_end && p->tx_task == PVS_NONE &&
+           !p->term_sent && !p->want_term && !p->grace_runs && p->tx_start == p->tx_end && p->tx_task == PVS_NONE &&
            atomic_load_explicit(&entry_of(c, index, p->next)->state, memory_order_acquire) == ENTRY_FREE;
 }
 

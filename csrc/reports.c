@@ -63,6 +63,11 @@ static void end_front(struct pvs_core *c, uint32_t index)
     int reason, outcome = judge(p, &reason), signal = p->signal;
     struct task *t = task_at(c, slot);
 
+    if (p->decided && p->exit_kind == 2 && p->exit_value == SIGKILL &&
+        !p->killed) { /* by its keeper, after the grace */
+        signal = SIGKILL;
+        c->stats.kills++;
+    }
     if (t->state == PVS_ST_OFFERED && !p->decided && batch_withdraw(c, slot)) { /* it never began */
         t->kind = (uint8_t)spec_of(c, t)->kind;
         queue_unpick(&c->queue, slot);
@@ -136,7 +141,7 @@ void proc_ended(struct pvs_core *c, uint32_t index)
     }
     uint32_t front = proc_front(p);
     int expected = p->closing || p->answered || p->killed || p->kind != PVS_POOL || p->reason == PVS_R_SPAWN_FAILED ||
-                   (front == PVS_NONE && c->keepers[p->keeper].retired);
+                   p->decided || p->grace_runs || p->term_sent || (front == PVS_NONE && c->keepers[p->keeper].retired);
     uint64_t id = front == PVS_NONE ? 0 : task_at(c, front)->id;
     if (front != PVS_NONE && never_asked(c, p) && task_at(c, front)->state != PVS_ST_STOPPING) {
         task_at(c, front)->proc = PVS_NONE;
@@ -247,7 +252,8 @@ static void take_report(struct pvs_core *c, uint32_t keeper, const struct keeper
         proc_ended(c, r->proc);
         break;
     case REPORT_SIGNALLED:
-        p->term_sent = 0;
+        if (p->term_sent)
+            p->term_sent--;
         break;
     default:
         break;

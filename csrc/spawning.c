@@ -145,6 +145,10 @@ static int send_signal(struct pvs_core *c, uint32_t index, uint32_t op)
 {
     const struct proc *p = &c->procs[index];
     struct keeper_request q = {.op = op, .proc = index, .gen = p->gen};
+    uint32_t front = proc_front(p);
+
+    if (op == KEEPER_TERM && front != PVS_NONE)
+        q.grace_ns = spec_of(c, task_at(c, front))->grace_ns;
     long n = channel_send(c->keepers[p->keeper].fd, &q, sizeof(q), NULL, 0, MSG_DONTWAIT);
 
     return n < 0 ? (int)n : 0;
@@ -161,7 +165,15 @@ static int ask_one(struct pvs_core *c, uint32_t index)
         e = send_signal(c, index, KEEPER_TERM);
         if (e == 0) {
             p->want_term = 0;
-            p->term_sent = 1;
+            p->term_sent++;
+            p->grace_runs = 1;
+        }
+    }
+    if (e == 0 && p->want_calm) {
+        e = send_signal(c, index, KEEPER_CALM);
+        if (e == 0) {
+            p->want_calm = p->grace_runs = 0;
+            p->term_sent++;
         }
     }
     if (e == 0 && p->want_kill) {
@@ -200,7 +212,7 @@ void proc_ask_keeper(struct pvs_core *c, uint32_t keeper)
             continue;
         if (p->state == PROC_WANTED)
             spawn_refused(c, i, -e);
-        short_of |= p->want_term || p->want_kill; /* a signal is asked for again and again */
+        short_of |= p->want_term || p->want_kill || p->want_calm; /* a signal is asked for again and again */
     }
     int want = e == -EAGAIN || short_of;
     if (want != k->armed) {
@@ -233,6 +245,17 @@ void proc_term(struct pvs_core *c, uint32_t index)
 
     p->want_term = 1;
     p->signal = SIGTERM;
+    proc_ask_keeper(c, p->keeper);
+}
+
+void proc_calm(struct pvs_core *c, uint32_t index)
+{
+    struct proc *p = &c->procs[index];
+
+    p->want_term = 0;
+    if (!p->grace_runs || p->kind != PVS_POOL || p->killed || p->exited)
+        return;
+    p->want_calm = 1;
     proc_ask_keeper(c, p->keeper);
 }
 

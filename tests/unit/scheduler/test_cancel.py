@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from typing import Any
 
 import pytest
@@ -68,6 +69,47 @@ def test_grace_then_sigkill_without_a_second_cancel(bench: Bench, executor: Any,
     scheduler.cancel(id)
     bench.drain(scheduler)
     assert (documents[0]["outcome"], documents[0]["exit"]) == ("cancelled", {"signal": signal.SIGKILL})
+
+
+def dies(pid: int) -> bool:
+    """Wait until a process is dead, without a call of the scheduler's."""
+    until = time.monotonic() + 30
+    while not is_gone(pid) and time.monotonic() < until:
+        time.sleep(0.01)
+    return is_gone(pid)
+
+
+@pytest.mark.parametrize("executor", [*WORKER_EXECUTORS, "exec"])
+def test_a_cancel_needs_no_further_call(bench: Bench, executor: Any, tmp_path: Any) -> None:
+    """SIGTERM, grace and SIGKILL come though run() is not called again; the document then says so."""
+    scheduler, documents = bench.open(executor="pool" if executor == "exec" else executor), []
+    task = pvsched.Task("stubborn", str(tmp_path / "x"), grace=0.1)
+    if executor == "exec":
+        task = pvsched.Task(
+            "sh", argv=["sh", "-c", f"trap '' TERM; echo $$ >{tmp_path}/x; sleep 60 & wait; wait"], grace=0.1
+        )
+    id = scheduler.add_task(task, documents.append)
+    bench.file_appears(scheduler, tmp_path / "x")
+    pid = scheduler.explain(id)["worker"]
+    assert scheduler.cancel(id)
+    assert dies(pid)
+    bench.drain(scheduler)
+    assert (documents[0]["outcome"], documents[0]["exit"]) == ("cancelled", {"signal": signal.SIGKILL})
+
+
+def test_a_worker_that_obeys_a_cancel_is_given_the_next_task(bench: Bench, tmp_path: Any) -> None:
+    """What it was threatened with is taken back before it has another task: that one outlives the old grace."""
+    scheduler = bench.open(workers=1)
+    before = bench.one(scheduler, "about")["data"]["pid"]
+    for n in range(5):
+        documents: list[Any] = []
+        id = scheduler.add_task(pvsched.Task("polite", str(tmp_path / f"x{n}"), grace=0.2), documents.append)
+        bench.file_appears(scheduler, tmp_path / f"x{n}")
+        assert scheduler.cancel(id)
+        bench.drain(scheduler)
+        assert documents[0]["outcome"] == "cancelled"
+    assert bench.one(scheduler, "sleep", 0.5)["outcome"] == "succeeded"
+    assert bench.one(scheduler, "about")["data"]["pid"] == before
 
 
 @pytest.mark.parametrize("executor", WORKER_EXECUTORS)
