@@ -41,7 +41,7 @@ MACHINES = {
 def checkout(repository: Path, branch: str, paths: tuple[str, ...] = ()) -> Path:
     """Return a folder with the files of a branch of a git repository: a clone with or without a work tree, or a mirror."""
     commit = _commit(repository, branch)
-    name = "openembedded-core" if "meta" in paths else "bitbake"
+    name = "bitbake" if not paths else "openembedded-core" if "meta" in paths else "meta-openembedded"
 
     def make(folder: Path) -> None:
         say(f"taking {name} {branch} ({commit[:12]}) out of {repository}")

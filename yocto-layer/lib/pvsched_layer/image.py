@@ -34,11 +34,10 @@ def findings(root: str, cmdline: str) -> list[str]:
             "nothing mounts cgroup v2: without it a process that leaves its session can outlive a killed keeper."
             " Use systemd, or add to /etc/fstab: cgroup2 /sys/fs/cgroup cgroup2 defaults 0 0"
         )
-    words = cmdline.split()
-    for word in ("systemd.unified_cgroup_hierarchy=0", "systemd.unified_cgroup_hierarchy=false"):
-        if word in words:
+    for word in cmdline.split():
+        name, _, value = word.partition("=")
+        if name == "systemd.unified_cgroup_hierarchy" and value in ("0", "no", "false"):
             found.append(f"the kernel's command line has {word}: cgroup v1, where containers have no limits of ours")
-    for word in words:
-        if word.startswith("cgroup_disable="):
+        if name == "cgroup_disable":
             found.append(f"the kernel's command line has {word}: no limits by these controllers")
     return found
