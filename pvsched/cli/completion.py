@@ -15,7 +15,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "tasks": ("ls", "show", "cancel", "--socket", "--all"),
     "events": ("--follow", "--after", "--type", "--socket"),
     "config": ("show", "check", "--origin", "--defaults", "--changed", "--config"),
-    "doctor": ("--quiet", "--state", "--need"),
+    "doctor": ("--quiet", "--state", "--need", "--kernel-config"),
     "demo": ("--seconds", "--size", "--workers", "--state", "--ascii", "--svg"),
     "bench": ("--quick", "--board", "--note", "--rounds", "--only", "--list", "--markdown"),
     "completion": ("bash", "zsh", "fish"),

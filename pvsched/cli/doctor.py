@@ -26,14 +26,20 @@ def build() -> Parser:
     made.add_argument(
         "--need", metavar="NAME", action="append", default=[], help="fail unless NAME is good: --need lxc,loop"
     )
+    made.add_argument(
+        "--kernel-config", action="store_true", help="print the options of all of it as a fragment, and examine nothing"
+    )
     return made
 
 
 def main(arguments: list[str]) -> int:
-    from pvsched.doctor.report import document, examine, lines, subjects
+    from pvsched.doctor.report import document, examine, fragment, lines, subjects
 
     chosen = options(build(), arguments)
     wanted = subjects(chosen.state or state_directory())
+    if chosen.kernel_config:
+        say(list(fragment(wanted)))
+        return exits.OK
     names = {probe.name for probes in wanted.values() for probe in probes}
     needed = [name for some in chosen.need for name in some.split(",")]
     for name in needed:

@@ -170,7 +170,7 @@ PROBES = (
     ),
     Probe(
         "memfd", BETTER, memfd, "files without a name in /dev/shm and /tmp carry what workers share",
-        ((KERNEL, "CONFIG_MEMFD_CREATE=y"),),
+        ((KERNEL, "CONFIG_MEMFD_CREATE=y"), (KERNEL, "CONFIG_TMPFS=y")),
     ),
     Probe(
         "peer-pidfd", BETTER, peer_pidfd,

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pvsched import machine
 from pvsched.doctor import cgroups, containers, device, processes, storage
 from pvsched.doctor.isolation import looked
-from pvsched.doctor.probe import GOOD, Finding, Probe, finding
+from pvsched.doctor.probe import GOOD, KERNEL, NOTE, Finding, Probe, finding
 
 MIB = 1 << 20
+OPTION = re.compile(r"CONFIG_\w+=[ym]")
 ORDER = ("missing", "weaker", "absent", "unknown", "good")
 MEANING = {
     "missing": "pvsched cannot work without",
@@ -53,6 +55,19 @@ def host() -> dict[str, Any]:
         "memory": machine.memory().get("MemTotal", 0),
         "uid": os.geteuid(),
     }
+
+
+def fragment(wanted: dict[str, tuple[Probe, ...]]) -> Iterator[str]:
+    """A fragment of a kernel's configuration with every option that a probe speaks of, once; it examines nothing."""
+    seen: set[str] = set()
+    for probes in wanted.values():
+        for probe in probes:
+            lines = " ".join(line for where, line in probe.advice if where == KERNEL and probe.role != NOTE)
+            options = [option for option in OPTION.findall(lines) if option not in seen]
+            if options:
+                yield f"# {probe.name}; without: {probe.cost}"
+                yield from options
+            seen.update(options)
 
 
 def counts(findings: Sequence[Finding]) -> dict[str, int]:

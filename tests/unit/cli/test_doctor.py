@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +87,16 @@ def test_this_machine_is_examined_and_left_as_it_was(tmp_path: Path) -> None:
     assert {"pidfd", "clone3", "cgroup-v2", "subreaper", "overlayfs", "squashfs", "loop", "lxc", "crun"} <= names
     assert list(tmp_path.iterdir()) == []
     assert used.children_user + used.children_system - before.children_user - before.children_system < 1.0
+
+
+def test_the_fragment_for_a_kernel(capsys: pytest.CaptureFixture[str]) -> None:
+    """Before there is a board: every option once, each with its reason, in a form that merge_config.sh takes."""
+    assert main(["doctor", "--kernel-config"]) == exits.OK
+    found = capsys.readouterr().out.splitlines()
+    options = [line for line in found if not line.startswith("# ")]
+    assert all(re.fullmatch(r"CONFIG_[A-Z0-9_]+=[ym]", option) for option in options)
+    assert len(options) == len(set(options))
+    assert {"CONFIG_PROC_CHILDREN=y", "CONFIG_MEMCG=y", "CONFIG_OVERLAY_FS=y", "CONFIG_EPOLL=y"} <= set(options)
 
 
 def test_a_broken_configuration_does_not_stop_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_without_memfd_the_line_for_the_kernel_is_named() -> None:
     """/dev/shm stands in."""
     status, found = doctor({"memfd_create": str(errno.ENOSYS)})
     assert (status, found["memfd"]["state"]) == (0, "weaker")
-    assert lines(found["memfd"]) == ["CONFIG_MEMFD_CREATE=y"]
+    assert lines(found["memfd"])[0] == "CONFIG_MEMFD_CREATE=y"
 
 
 def test_without_timers_nothing_works() -> None:
