@@ -132,7 +132,7 @@ int main(void)
     }
     RUN(each_process_has_its_own);
     RUN(strangers_die_with_a_keeper_that_is_killed);
-    RUN(what_is_to_survive_does);
+    RIG_RUN_WITH(rig_is_subreaper(), "PR_SET_CHILD_SUBREAPER", what_is_to_survive_does);
     CHECK_EQ(rmdir(folder), 0);
     return 0;
 }

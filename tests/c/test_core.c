@@ -715,7 +715,7 @@ int main(void)
     RUN(notes_arrive_in_order_before_the_end);
     RUN(floods_of_notes_starve_nobody);
     RUN(idle_means_no_wakeups);
-    RUN(survivors_survive_the_end_and_the_close);
+    RIG_RUN_WITH(rig_is_subreaper(), "PR_SET_CHILD_SUBREAPER", survivors_survive_the_end_and_the_close);
     RUN(what_cannot_be_taken_is_refused);
     return 0;
 }

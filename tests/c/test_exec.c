@@ -163,7 +163,7 @@ int main(void)
 {
     strcpy(folder, "/tmp/pvs-exec-XXXXXX");
     CHECK(mkdtemp(folder) != NULL);
-    RUN(what_cannot_be_started_tells_its_errno);
+    RIG_RUN_WITH(rig_vfork_shares(), "vfork() that shares memory", what_cannot_be_started_tells_its_errno);
     RUN(a_broken_exec_block_is_refused);
     RUN(a_program_sees_exactly_its_descriptors);
     RUN(a_worker_sees_exactly_its_descriptors);

@@ -187,7 +187,7 @@ static void say_what_is_left(struct pvs_core *c)
 /* What is left ends by its own deadlines; what is the caller's is finished by the caller. */
 static void let_all_end(struct walk *w)
 {
-    uint64_t until = pvs_now() + 10000000000u;
+    uint64_t until = pvs_now() + rig_seconds(10);
 
     CHECK_EQ(pvs_set_workers(rig.core, 4), 0);
     for (uint32_t lane = 0; lane < 4; lane++)

@@ -155,7 +155,7 @@ int main(void)
     RUN(every_bad_worker_is_dead_in_time);
     RUN(every_bad_program_is_dead_in_time);
     RUN(many_strangers_are_found);
-    RUN(the_keeper_leaves_with_its_supervisor);
+    RIG_RUN_WITH(rig_is_subreaper(), "PR_SET_CHILD_SUBREAPER", the_keeper_leaves_with_its_supervisor);
     RUN(the_keeper_hears_no_foreign_signal);
     printf("%u of %u rounds later than 50 ms after their time\n", late, rounds);
     return 0;
