@@ -2,7 +2,9 @@
 
 QEMU's `blklogwrites` keeps every write and flush in the order in which the guest asked for them (the format is that of
 Linux' dm-log-writes). A disk may forget what was written after its last flush, and nothing else. So the state after a
-cut at some entry is: all writes before the last flush, and of each later one everything, nothing, or some of its sectors.
+cut at some entry is: all writes before the last flush, and of each later one everything, nothing, or some of its blocks of
+4 KiB. No smaller parts: flash and today's disks program pages of that size or larger, and ext4 relies on it (half a
+superblock is no file system).
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ SUPER = struct.Struct("<QQQI")  # magic, version, entries (stale after a kill), 
 HEADER = struct.Struct("<QQQQ")  # first sector, sectors, flags, length of what is beside a discard
 FLUSH, FUA, DISCARD = 1, 2, 4
 KNOWN = 0xF
-SECTOR = 512  # what a disk writes as one
+ATOM = 4096  # bytes that a disk writes all or not at all
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class Log:
 
 
 def survivors(entries: Sequence[Entry], chance: random.Random) -> tuple[list[tuple[Entry, int, int]], int]:
-    """Choose what of unflushed writes reached the disk: all of a write, nothing, or sectors from one to another."""
+    """Choose what of unflushed writes reached the disk: all of a write, nothing, or blocks from one to another."""
     whole = chance.choice((0.0, 0.1, 0.5, 0.9, 1.0))  # a cache that was full, or nearly empty
     kept: list[tuple[Entry, int, int]] = []
     lost = 0
@@ -83,9 +85,15 @@ def survivors(entries: Sequence[Entry], chance: random.Random) -> tuple[list[tup
             continue
         lost += 1
         if chance.random() < 0.25:
-            ends = sorted(chance.randint(0, entry.length // SECTOR) * SECTOR for _ in range(2))
-            kept.append((entry, ends[0], ends[1]))
+            begin, end = sorted(chance.choice(borders(entry)) for _ in range(2))
+            kept.append((entry, begin, end))
     return kept, lost
+
+
+def borders(entry: Entry) -> list[int]:
+    """Return where a write may be torn: its ends, and the disk's blocks within it."""
+    first = -entry.offset % ATOM
+    return [0, *(at for at in range(first, entry.length, ATOM) if at), entry.length]
 
 
 def read(path: Path) -> Iterator[Entry]:
