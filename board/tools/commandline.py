@@ -1,0 +1,32 @@
+"""The ends of a script: its arguments, and the exit status that means something."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from board.tools.progress import Failure, tell
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that shows the script's own text as it is, and for which misuse is exit status 100."""
+
+    def __init__(self, name: str, text: str | None) -> None:
+        form = argparse.RawDescriptionHelpFormatter
+        super().__init__(prog=name, description=text, formatter_class=form, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        """Tell what is wrong with the command line."""
+        raise Failure(message, f"{self.prog} --help", 100)
+
+
+def run(name: str, main: Callable[[list[str]], int]) -> NoReturn:
+    """Run a script's `main(arguments)`, and leave with its exit status; 111 and the like come with a Failure."""
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except Failure as failure:
+        sys.exit(tell(name, failure))
+    except KeyboardInterrupt:
+        sys.exit(130)
