@@ -10,7 +10,7 @@ from pathlib import Path
 from board.tools import cache, elf, host
 from board.tools.debian import Archive
 from board.tools.elf import Elf
-from board.tools.progress import Failure
+from board.tools.progress import Failure, say
 from board.tools.target import Target
 from board.tools.toolchain import Toolchain
 
@@ -18,6 +18,17 @@ GLIBC_LIBRARIES = {"libc.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1", "
 LOADERS = re.compile(r"ld-linux[-\w]*\.so\.\d")
 MUSL_LIBRARY = "libc.so"  # by this name musl's loader knows itself, whatever its file is called
 CONSISTENT = re.compile(r'consistent with the following platform tag: "(\w+)"')
+
+
+def once(chain: Toolchain, wheel: Path, target: Target) -> None:
+    """Check a wheel, unless these bytes have passed these checks before."""
+    key = cache.digest(wheel, wheel.name, chain.folder.name, Path(__file__), Path(elf.__file__))
+
+    def make(_: Path) -> None:
+        say(f"checking {wheel.name}")
+        check(chain, wheel, target)
+
+    cache.entry("checked", key, make)
 
 
 def check(chain: Toolchain, wheel: Path, target: Target) -> None:
@@ -92,4 +103,4 @@ def musl(target: Target) -> Path:
     packages = archive.alone(["musl"])
     key = cache.digest(*(repr(package) for package in packages))
     folder = cache.entry(f"musl-{target.debian}", key, lambda folder: archive.unpack(packages, folder))
-    return next(path for path in folder.glob("usr/lib/*/libc.so") if path.is_file())
+    return next(folder.glob("lib/*-linux-musl*/libc.so"))

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from board.tools import host
 
-SYMBOL = re.compile(r"^\s*\d+: \S+\s+\S+\s+\S+\s+(LOCAL|GLOBAL|WEAK|UNIQUE)\s+\S+\s+(\S+)(?:\s+(\S+))?", re.MULTILINE)
+# number: value size type binding visibility index name@version
+SYMBOL = re.compile(r"^ *\d+:(?: +\S+){3} +(?:GLOBAL|WEAK|UNIQUE) +\S+ +(\S+) +([^@\s]+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +31,17 @@ class Elf:
 def read(path: Path) -> Elf:
     """Return what a file says."""
     host.need({"readelf": "binutils"})
-    said = host.checked(["readelf", "-W", "-h", "-l", "-d", "-V", "--dyn-syms", str(path)], 30, {"LC_ALL": "C", "PATH": host.PATH})
-    symbols = [(where, (name or "").split("@")[0]) for _, where, name in SYMBOL.findall(said)]
+    command = ["readelf", "-W", "-h", "-l", "-d", "-V", "--dyn-syms", str(path)]
+    said = host.checked(command, 30, {"LC_ALL": "C", "PATH": host.PATH})
+    symbols = SYMBOL.findall(said)
     return Elf(
         machine=first(r"^\s*Machine:\s+(.*?)\s*$", said),
         bits=64 if "ELF64" in first(r"^\s*Class:\s+(\S+)", said) else 32,
         hard_float="hard-float ABI" in first(r"^\s*Flags:\s+(.*)$", said),
         needed=frozenset(re.findall(r"\(NEEDED\).*\[(.*)\]", said)),
         versions=frozenset(re.findall(r"Name: (GLIBC\S*|GCC\S*)", said)),
-        undefined=frozenset(name for where, name in symbols if where == "UND" and name),
-        defined=frozenset(name for where, name in symbols if where != "UND" and name),
+        undefined=frozenset(name for where, name in symbols if where == "UND"),
+        defined=frozenset(name for where, name in symbols if where != "UND"),
         search_path=bool(re.search(r"\((RPATH|RUNPATH)\)", said)),
         text_relocations="(TEXTREL)" in said,
         interpreter=first(r"interpreter: (\S+)\]", said),

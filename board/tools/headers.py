@@ -23,7 +23,7 @@ def check(tree: Path, allowed: Iterable[Path]) -> None:
         for name in read(file):
             path = os.path.realpath(tree / name)
             if not path.startswith(tuple(places)):
-                raise Failure(f"{file.stem} was compiled with {path}, which is the host's", "see docs/howto/build-wheels.md")
+                raise Failure(f"{file.stem} was compiled with {path}, which is the host's")
 
 
 def read(file: Path) -> Iterator[str]:

@@ -46,7 +46,7 @@ class Target:
     @property
     def loader(self) -> str:
         """Return the path of musl's loader, which is its C library too."""
-        return f"/lib/ld-musl-{ {'armv7l': 'armhf'}.get(self.arch, self.arch) }.so.1".replace(" ", "")
+        return f"/lib/ld-musl-{'armhf' if self.arch == 'armv7l' else self.arch}.so.1"
 
     def __str__(self) -> str:
         return f"{self.arch} {self.libc}"

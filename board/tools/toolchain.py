@@ -1,4 +1,4 @@
-"""What compiles: Zig, a C compiler that brings the headers and the C library of every target, so that none is the host's.
+"""What compiles: Zig, a C compiler that brings every target's headers and C library, so that none is the host's.
 
 It comes from PyPI with the tools that build and check wheels, in a Python environment of its own.
 """
@@ -60,7 +60,7 @@ def toolchain() -> Toolchain:
         say("getting Zig and the tools that build and check wheels")
         if host.run([sys.executable, "-c", "import ensurepip"], 20).returncode != 0:
             host.install(["python3-venv"])
-        host.checked([sys.executable, "-m", "venv", str(folder / "venv")], 120)
+        host.checked([sys.executable, "-m", "venv", str(folder / "venv")], 600)
         made = Toolchain(folder)
         command = [made.python, "-m", "pip", "install", "--quiet", "--retries", "5", "-r", str(REQUIREMENTS)]
         host.checked(command, 900, {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"})
