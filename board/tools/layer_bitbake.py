@@ -23,7 +23,7 @@ from board.tools.yocto_target import MACHINES, Release
 QUICK_LIMIT = 1200  # seconds for one command
 WHOLE_LIMIT = 5400
 RECIPES = ("pvsched", "pvsched-conf", "packagegroup-pvsched")
-COMPLAINT = re.compile(r"^(ERROR|WARNING|FAIL)|\bFAIL\b|^INFO: (FAIL|ERROR)")
+COMPLAINT = re.compile(r"^(INFO: )?(ERROR|WARNING|FAIL|FAILED)(:| )|\bFAIL$")
 # Of meta-openembedded only what we have to do with is parsed: the one recipe, and what it needs.
 META_OE = ("meta-oe", "meta-python")
 HIDDEN = "/meta-oe/.*recipes- /meta-python/.*recipes-(?!devtools/python/python3-httptools_)"
@@ -84,6 +84,9 @@ class Bench:
             conf.write_text(re.sub(rf"^.*/{STUB.name} \\\n", "", conf.read_text(), flags=re.MULTILINE))
         with (folder / "conf" / "local.conf").open("a") as file:
             file.write(settings)
+        if os.geteuid() == 0:
+            for file_or_backup in (folder / "conf").iterdir():
+                shutil.chown(file_or_backup, yocto_builder.USER)  # yocto-check-layer rewrites bblayers.conf
         self.log.write_text("")
 
     def run(self, *command: str) -> list[str]:
@@ -106,7 +109,7 @@ class Bench:
         complaints = [line.strip() for line in said if COMPLAINT.search(line)]
         if status != 0:
             return [f"{command[0]}: exit status {status}, see {self.log}", *complaints[:20]]
-        return [line for line in complaints if line.startswith(("ERROR", "WARNING"))][:20]
+        return [line for line in complaints if line.startswith(("ERROR:", "WARNING:"))][:20]
 
     def parse(self) -> list[str]:
         """Parse everything, show one recipe's variables, resolve what the recipes depend on."""

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 # Without these it does not run.
 NEEDED = {
-    "EPOLL": "the main loop waits with epoll",
-    "EVENTFD": "the core wakes the loop through an eventfd",
+    "EPOLL": "the main loop waits with it",
+    "EVENTFD": "the core wakes the loop through it",
     "SIGNALFD": "signals are read from a descriptor",
-    "TIMERFD": "deadlines are a timer's descriptor",
-    "UNIX": "the control socket is a Unix socket",
-    "PROC_FS": "process trees are read from /proc",
-    "SHMEM": "/run is a tmpfs",
-    "TMPFS": "/run is a tmpfs",
+    "TIMERFD": "deadlines are a descriptor",
+    "UNIX": "the control socket is one",
+    "PROC_FS": "trees of processes are found in it",
 }
 
 # Without these something is weaker.
 WANTED = {
-    "CGROUPS": "a task's processes are found by its session alone; one that leaves it can outlive a killed keeper",
-    "CGROUP_PIDS": "no limit on the processes of a container",
-    "MEMCG": "no limit on the memory of a container",
-    "CGROUP_SCHED": "no weight of a container's processor time",
-    "BLK_CGROUP": "no weight of a container's input and output",
-    "CPUSETS": "containers cannot be kept to some processors",
-    "PROC_CHILDREN": "the whole of /proc is read to find a task's descendants",
-    "MULTIUSER": "callers of the control socket cannot be told apart",
+    "CGROUPS": "a task's memory limit is one of address space, its tree is found by parent, group and subreaper",
+    "MEMCG": "no limit of the memory that a task or container really uses",
+    "CGROUP_PIDS": "a fork bomb in a container is everybody's",
+    "PROC_CHILDREN": "all of /proc is read to find what a task has started",
+    "TMPFS": "nothing keeps /run in memory, where the socket is",
+    "MEMFD_CREATE": "files without a name in /dev/shm and /tmp carry what workers share",
 }
 
 # What containers need besides.
@@ -32,10 +28,14 @@ CONTAINERS = {
     "PID_NS": "no containers",
     "UTS_NS": "no containers",
     "IPC_NS": "no containers",
-    "NET_NS": "no containers with a network of their own",
-    "OVERLAY_FS": "no container that writes to its own root",
-    "SQUASHFS": "no container from a squashfs image",
-    "BLK_DEV_LOOP": "no container from an image file",
+    "NET_NS": "no containers",
+    "OVERLAY_FS": "containers cannot have a writable layer over a read-only image",
+    "SQUASHFS": "images of containers cannot be mounted",
+    "SQUASHFS_XZ": "images of containers cannot be mounted, if they are packed by xz",
+    "BLK_DEV_LOOP": "a file cannot be mounted: no squashfs images",
+    "FAIR_GROUP_SCHED": "containers cannot be given shares of the processor",
+    "BLK_CGROUP": "containers cannot be given shares of the disk",
+    "CPUSETS": "containers cannot be bound to processors",
 }
 
 
@@ -70,4 +70,12 @@ def fragment() -> str:
     lines = ["# Made by lib/pvsched_layer/kernel.py; tests/board/test_layer.py compares."]
     for title, options in parts:
         lines += ["", f"# {title}", *(f"CONFIG_{option}=y" for option in options)]
+    return "\n".join(lines) + "\n"
+
+
+def table() -> str:
+    """Return the Markdown table of them all: README.md has it."""
+    lines = ["| option | without it |", "|---|---|"]
+    for title, options in (("needed", NEEDED), ("wanted", WANTED), ("for containers", CONTAINERS)):
+        lines += [f"| `CONFIG_{option}` ({title}) | {why} |" for option, why in options.items()]
     return "\n".join(lines) + "\n"

@@ -1,0 +1,167 @@
+"""The Yocto layer holds together with the rest of the tree, and its sanity class sees what it is to see."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+LAYER = ROOT / "yocto-layer"
+RECIPES = LAYER / "recipes-pvsched" / "pvsched"
+
+
+@pytest.fixture
+def layer_modules(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Return the package pvsched_layer, as bitbake imports it."""
+    monkeypatch.syspath_prepend(str(LAYER / "lib"))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    package = importlib.import_module("pvsched_layer")
+    for name in package.BBIMPORTS:
+        importlib.import_module(f"pvsched_layer.{name}")
+    return package
+
+
+def installed() -> set[str]:
+    """Return the names that pvsched-conf installs."""
+    return set(re.findall(r"conf_file ([\w./-]+)\)", (RECIPES / "pvsched-conf.inc").read_text()))
+
+
+def test_no_second_copy_of_a_unit_or_setting() -> None:
+    """What pvsched-conf installs comes from board/: the layer has no file of that name, and board/ has each."""
+    names = installed()
+    assert {"pvsched.toml", "pvsched.service", "pvsched.socket", "pvsched.sysusers", "pvsched.tmpfiles"} <= names
+    for name in names:
+        assert any((ROOT / "board" / folder / name).is_file() for folder in (".", "systemd", "sysvinit")), name
+    assert not [path for path in LAYER.rglob("*") if path.suffix in (".service", ".socket", ".toml", ".sysusers")]
+
+
+def test_every_unit_file_is_installed() -> None:
+    """A file that is added to board/systemd is installed by the recipe as well."""
+    folder = ROOT / "board" / "systemd"
+    there = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert there <= installed()
+
+
+def test_the_user_is_the_one_of_sysusers() -> None:
+    """The user that the recipe makes is what sysusers.d asks for: systemd_sysusers_check would warn of another."""
+    line = next(line for line in (ROOT / "board/systemd/pvsched.sysusers").read_text().splitlines() if line[:2] == "u ")
+    found = re.fullmatch(r'u (\S+) - "([^"]+)" (\S+)', line)
+    assert found is not None
+    name, comment, home = found.groups()
+    text = (RECIPES / "pvsched-conf.inc").read_text().replace("${localstatedir}", "/var")
+    parameters = re.search(r'USERADD_PARAM:\$\{PN\} = "(.*?)"', text, re.DOTALL)
+    assert parameters is not None
+    assert f"--home-dir {home} " in parameters.group(1)
+    assert f"--comment '{comment}' {name} " in parameters.group(1)
+
+
+def test_licences_are_the_projects() -> None:
+    """The recipes' checksum, and the layer's own copy, are of the project's licence."""
+    licence = (ROOT / "LICENSE").read_bytes()
+    digest = hashlib.md5(licence, usedforsecurity=False).hexdigest()
+    assert (LAYER / "COPYING.MIT").read_bytes() == licence
+    for name in ("pvsched.inc", "pvsched-conf.inc"):
+        assert f"file://LICENSE;md5={digest}" in (RECIPES / name).read_text()
+
+
+def test_httptools_fits_what_the_project_asks_for() -> None:
+    """Each release's own recipe has a version that pyproject.toml allows."""
+    found = re.search(r'"httptools>=([\d.]+),<([\d.]+)"', (ROOT / "pyproject.toml").read_text())
+    assert found is not None
+    low, high = ([int(part) for part in text.split(".")] for text in found.groups())
+    recipes = sorted((LAYER / "dynamic-layers" / "no-meta-python").rglob("python3-httptools_*.bb"))
+    assert [path.parent.parent.name for path in recipes] == ["scarthgap", "wrynose"]
+    for path in recipes:
+        version = [int(part) for part in path.stem.split("_")[1].split(".")]
+        assert low <= version < high
+
+
+def test_recipes_have_the_projects_version() -> None:
+    """The release's file name, its tarball and pyproject.toml tell one version."""
+    found = re.search(r'^version = "([^"]+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert found is not None
+    version = found.group(1)
+    assert {path.name for path in RECIPES.glob("*.bb")} == {
+        f"pvsched_{version}.bb", f"pvsched-conf_{version}.bb", "pvsched_git.bb", "pvsched-conf_git.bb"
+    }  # fmt: skip
+    assert f"/pvsched-{version}.tar.gz;" in (RECIPES / "pvsched-release.inc").read_text()
+    assert f'PV = "{version}+git"' in (RECIPES / "pvsched-git.inc").read_text()
+
+
+def test_both_releases_are_pinned_to_one_commit() -> None:
+    """The tarball and the git recipe are of the same commit."""
+    release = re.search(r'PVSCHED_RELEASE_COMMIT = "([0-9a-f]{40})"', (RECIPES / "pvsched-release.inc").read_text())
+    git = re.search(r'SRCREV = "([0-9a-f]{40})"', (RECIPES / "pvsched-git.inc").read_text())
+    assert release is not None
+    assert git is not None
+    assert release.group(1) == git.group(1)
+
+
+def test_ptest_names_what_exists() -> None:
+    """The unit tests that ptest installs, and those it leaves out, are there."""
+    text = (RECIPES / "pvsched-ptest.inc").read_text()
+    for variable in ("PTEST_UNIT", "PTEST_LEFT_OUT"):
+        found = re.search(rf'^{variable} = "(.*?)"', text, re.MULTILINE | re.DOTALL)
+        assert found is not None
+        names = found.group(1).replace("\\", "").split()
+        assert names
+        for name in names:
+            assert (ROOT / "tests" / "unit" / name).exists(), name
+
+
+def test_a_kernel_that_lacks_an_option_is_told(layer_modules: ModuleType) -> None:
+    """Each option that is missing from a .config is one line, `is not set` and =n alike; modules count."""
+    kernel = layer_modules.kernel
+    whole = kernel.fragment()
+    assert kernel.findings(whole) == []
+    assert kernel.findings(whole.replace("CONFIG_SQUASHFS=y", "CONFIG_SQUASHFS=m")) == []
+    for old, new in (("CONFIG_EPOLL=y", "# CONFIG_EPOLL is not set"), ("CONFIG_EPOLL=y", "CONFIG_EPOLL=n")):
+        (line,) = kernel.findings(whole.replace(old, new))
+        assert line.startswith("CONFIG_EPOLL is needed and not set")
+    without_loop = whole.replace("CONFIG_BLK_DEV_LOOP=y\n", "")
+    assert len(kernel.findings(without_loop)) == 1
+    assert kernel.findings(without_loop, containers=False) == []
+
+
+def test_the_doctor_knows_every_option_of_the_layer(layer_modules: ModuleType) -> None:
+    """What the class warns of at build time `pvsched doctor` tells on the device."""
+    kernel = layer_modules.kernel
+    known = "".join(path.read_text() for path in (ROOT / "pvsched" / "doctor").glob("*.py"))
+    for option in {**kernel.NEEDED, **kernel.WANTED, **kernel.CONTAINERS}:
+        assert re.search(rf'CONFIG_{option}\b|"{option}"', known), option
+
+
+def test_what_is_made_from_the_options_is_up_to_date(layer_modules: ModuleType) -> None:
+    """The kernel fragment and the README's table are what kernel.py makes."""
+    kernel = layer_modules.kernel
+    assert (LAYER / "recipes-kernel/linux/files/pvsched.cfg").read_text() == kernel.fragment()
+    assert kernel.table() in (LAYER / "README.md").read_text()
+
+
+def test_an_image_without_cgroup2_is_told(layer_modules: ModuleType, tmp_path: Path) -> None:
+    """A sysvinit image that mounts no cgroup v2 is warned of; systemd, fstab or a script that does is not."""
+    image = layer_modules.image
+    (tmp_path / "etc" / "init.d").mkdir(parents=True)
+    assert len(image.findings(str(tmp_path), "")) == 1
+    fstab = tmp_path / "etc" / "fstab"
+    fstab.write_text("# none /sys/fs/cgroup cgroup2 defaults 0 0\n")
+    assert len(image.findings(str(tmp_path), "")) == 1
+    fstab.write_text("none /sys/fs/cgroup cgroup2 defaults 0 0\n")
+    assert image.findings(str(tmp_path), "") == []
+    fstab.unlink()
+    (tmp_path / "etc" / "init.d" / "cgroups").write_text("mount -t cgroup2 none /sys/fs/cgroup\n")
+    assert image.findings(str(tmp_path), "") == []
+    (tmp_path / "etc" / "init.d" / "cgroups").unlink()
+    (tmp_path / "usr" / "lib" / "systemd").mkdir(parents=True)
+    (tmp_path / "usr" / "lib" / "systemd" / "systemd").touch()
+    assert image.findings(str(tmp_path), "") == []
+    (line,) = image.findings(str(tmp_path), "quiet systemd.unified_cgroup_hierarchy=0")
+    assert "cgroup v1" in line
+    (line,) = image.findings(str(tmp_path), "cgroup_disable=memory")
+    assert "no limits" in line
