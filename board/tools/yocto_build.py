@@ -64,7 +64,7 @@ class Build:
 
     def packages(self) -> Iterable[Path]:
         """Return the .deb files of the recipes that are no stubs."""
-        stubs = {re.sub(r"_.*", "", path.stem) for path in (STUB / "recipes-target").glob("*.bb")} - {"libffi"}
+        stubs = {re.sub(r"_.*", "", path.stem) for path in (STUB / "recipes-target").glob("*.bb")}
         for deb in sorted(self.folder.glob("tmp*/deploy/deb/*/*.deb")):
             if host.checked(["dpkg-deb", "-f", str(deb), "OE"], 20).strip() not in stubs:
                 yield deb

@@ -88,7 +88,7 @@ def pip() -> Path:
         if host.run([sys.executable, "-c", "import ensurepip"], 20).returncode != 0:
             host.install(["python3-venv"])
         host.checked([sys.executable, "-m", "venv", str(folder)], 120)
-        host.checked([str(folder / "bin" / "python"), "-m", "pip", "install", "-q", "setuptools", "wheel", "flit_core"], 300)
+        host.checked([str(folder / "bin" / "python"), "-m", "pip", "install", "-q", "-U", "setuptools", "wheel", "flit_core"], 300)
         (folder / "bin" / "pip").write_text('#!/bin/sh\nexec "${0%/*}/python" -m pip --disable-pip-version-check "$@"\n')
 
     return cache.entry("yocto-pip", cache.digest(sys.version, Path(__file__)), make) / "bin" / "pip"
