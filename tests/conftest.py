@@ -7,10 +7,16 @@ from collections.abc import Iterator
 import pytest
 
 from tests.leaks import Snapshot, mark_descendants
+from tests.patience import SLOWNESS
 
 pytest_plugins = ["tests.skips"]
 
 mark_descendants()
+if SLOWNESS > 1:  # an example that takes 0.2 s is no finding there
+    from hypothesis import HealthCheck, settings
+
+    settings.register_profile("slow", deadline=None, suppress_health_check=list(HealthCheck))
+    settings.load_profile("slow")
 
 
 @pytest.fixture(autouse=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import socket
 
 from tests.conformance.recordings import Answer, answers
+from tests.patience import patience
 
-PATIENCE = 60.0  # seconds until a test gives up; nothing is measured with it
+PATIENCE = patience(60)  # seconds until a test gives up; nothing is measured with it
 PROBE = b"GET /nothing-here HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 

@@ -16,8 +16,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests.patience import patience
+
 ROOT = Path(__file__).parents[2]
-PATIENCE = 30.0  # seconds before a test gives up on something that should come at once
+PATIENCE = patience(30)  # seconds before a test gives up on something that should come at once
 T = TypeVar("T")
 MARK = "DAEMON_TEST_MARK"
 

@@ -16,6 +16,7 @@ import pytest
 
 from pvsched.bench.service import Service
 from pvsched.cli import exits
+from tests.patience import patience
 
 CONTENT = os.urandom(3_000_000)
 SHA = hashlib.sha256(CONTENT).hexdigest()
@@ -28,7 +29,7 @@ def service() -> Iterator[Service]:
         yield made
         family = made.family()
     assert len(family) >= 2
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + patience(30)
     while any(os.path.exists(f"/proc/{pid}") for pid in family):  # the keeper goes last, by itself
         assert time.monotonic() < deadline, family
 
@@ -39,7 +40,7 @@ def pvsched(service: Service, tmp_path: Path) -> Any:
 
     def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "pvsched", *arguments, "--socket", service.socket]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **options)
+        return subprocess.run(command, capture_output=True, text=True, timeout=patience(60), check=False, **options)
 
     return run
 
@@ -138,7 +139,7 @@ def test_a_transfer_can_be_cancelled(pvsched: Any, service: Service) -> None:
         assert str(running[0]["id"]) in text
         assert pvsched("tasks", "cancel", str(running[0]["id"])).returncode == exits.OK
         assert slow._read(65536)[:12] != b"HTTP/1.1 200"
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + patience(30)
     while list(Path(service.objects()).glob(f"*{sha}*")):
         assert time.monotonic() < deadline
 

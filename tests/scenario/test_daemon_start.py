@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import patience
 from tests.scenario.conftest import MakeDaemon
 from tests.scenario.daemon_process import ROOT, DaemonProcess
 
@@ -159,7 +160,7 @@ def test_what_is_heavy_stays_out_of_the_loop_process(tmp_path: Path) -> None:
         [sys.executable, "-c", program, str(tmp_path / "s")],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=patience(60),
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert result.returncode == 0, result.stderr

@@ -16,18 +16,19 @@ import pytest
 from pvsched.bench.family import marked
 from pvsched.bench.service import MARK
 from pvsched.cli import exits
+from tests.patience import patience
 
 DEMO = [sys.executable, "-m", "pvsched", "demo", "--size", "4", "--seconds", "0.5"]
 
 
 def run(directory: Path, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
     command = [*DEMO, "--state", str(directory), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **options)
+    return subprocess.run(command, capture_output=True, text=True, timeout=patience(120), check=False, **options)
 
 
 def left(directory: Path) -> list[object]:
     """Files and processes of a demo in this directory; a keeper may take a moment to go."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + patience(30)
     while (found := [*directory.iterdir(), *marked(f"{MARK}={directory}")]) and time.monotonic() < deadline:
         pass
     return found
@@ -73,7 +74,7 @@ def test_a_demo_that_is_stopped_cleans_up(tmp_path: Path, number: int) -> None:
     while not list(tmp_path.glob("*/state/objects/*")):
         assert process.poll() is None
     process.send_signal(number)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=patience(60))
     assert (process.returncode, error) == (exits.INTERRUPTED, "")
     assert left(tmp_path) == []
 

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 import pvsched
+from tests.patience import patience
 
-PATIENCE = float(os.environ.get("PVSCHED_PATIENCE", "1"))  # how much slower than usual this machine is
-SECONDS = 20 * PATIENCE
+SECONDS = patience(20)
 NAME = "watched"
 INIT = """#!/bin/busybox sh
 /bin/busybox sh -c 'while :; do /bin/busybox sleep 1000; done' &

@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 import pvsched
 from pvsched.testing import FakeClock
+from tests.patience import patience
 from tests.unit.scheduler.handlers import REGISTRY
 
 EXAMPLES = int(os.environ.get("PVSCHED_MODEL_EXAMPLES", "60"))
@@ -256,7 +257,7 @@ class WorkerModel(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not hasattr(self, "scheduler"):
             return
-        until = time.monotonic() + 20
+        until = time.monotonic() + patience(20)
         while self.scheduler.pending:
             assert time.monotonic() < until, self.scheduler.tasks()
             self.scheduler.run(wait=0.1)

@@ -17,11 +17,12 @@ from typing import Any
 import pytest
 
 import pvsched
+from tests.patience import patience
 from tests.scenario.soak_tasks import REGISTRY
 
 DIVIDED_BY = int(os.environ.get("PVSCHED_SOAK", "1"))
 SEED = int(os.environ.get("PVSCHED_SEED", "0")) or random.SystemRandom().randrange(1 << 32)
-PATIENCE = 600.0
+PATIENCE = patience(600)
 
 # of 1,000 tasks; what is left of them is echo
 BAD = {"die": 2, "hang": 2, "large": 5, "raise": 20, "nap": 30}

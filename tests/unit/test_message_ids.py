@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pvsched.log import Log
 from pvsched.message_ids import MESSAGE_IDS
+from tests.patience import patience
 
 
 def test_a_known_event_carries_its_id_to_the_journal(tmp_path: Path) -> None:
@@ -36,5 +37,7 @@ def test_without_a_journal_the_table_is_not_loaded() -> None:
     """Other logs weigh nothing more for it."""
     code = "import sys; from pvsched.log import Log; Log('info', 'json').info('ready')"
     code += "; print('pvsched.message_ids' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=patience(60), check=True
+    )
     assert done.stdout == "False\n"

@@ -15,12 +15,15 @@ import pytest
 
 import pvsched.cli
 from pvsched.cli import VERBS, exits, main
+from tests.patience import patience
 
 COMMAND = [sys.executable, "-m", "pvsched"]
 
 
 def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=60, check=False, **options)
+    return subprocess.run(
+        [*COMMAND, *arguments], capture_output=True, text=True, timeout=patience(60), check=False, **options
+    )
 
 
 def test_no_verb_is_misuse_and_help_is_not(capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,7 +105,7 @@ def test_sigint_to_a_waiting_command_is_status_130(daemon: Any, tmp_path: Path) 
     while not daemon.requests:
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=30)
+    _, error = process.communicate(timeout=patience(30))
     assert (process.returncode, error) == (exits.INTERRUPTED, b"")
 
 
@@ -112,7 +115,9 @@ def test_a_reader_that_left_is_status_141(daemon: Any) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     with open(writer, "wb") as out:
-        done = subprocess.run([*COMMAND, "objects", "ls"], stdout=out, stderr=subprocess.PIPE, timeout=60, check=False)
+        done = subprocess.run(
+            [*COMMAND, "objects", "ls"], stdout=out, stderr=subprocess.PIPE, timeout=patience(60), check=False
+        )
     assert (done.returncode, done.stderr) == (exits.PIPE, b"")
 
 
@@ -121,7 +126,9 @@ def test_help_for_a_reader_that_left_is_status_141() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     with open(writer, "wb") as out:
-        done = subprocess.run([*COMMAND, "--help"], stdout=out, stderr=subprocess.PIPE, timeout=60, check=False)
+        done = subprocess.run(
+            [*COMMAND, "--help"], stdout=out, stderr=subprocess.PIPE, timeout=patience(60), check=False
+        )
     assert (done.returncode, done.stderr) == (exits.PIPE, b"")
 
 
@@ -129,7 +136,9 @@ def test_a_full_disk_is_a_system_error(daemon: Any) -> None:
     """Output that cannot be written is status 111 and says so."""
     daemon.json("GET", "/objects", [])
     with open("/dev/full", "wb") as full:
-        done = subprocess.run([*COMMAND, "objects", "ls"], stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
+        done = subprocess.run(
+            [*COMMAND, "objects", "ls"], stdout=full, stderr=subprocess.PIPE, timeout=patience(60), check=False
+        )
     assert done.returncode == exits.SYSTEM
     assert b"No space left" in done.stderr
 
@@ -151,14 +160,19 @@ def test_a_verb_imports_only_what_it_needs() -> None:
         "import sys, pvsched.cli; pvsched.cli.main(['status', '--socket', '/nonexistent']);"
         f"print([name for name in {heavy} if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=patience(60), check=True
+    )
     assert done.stdout == "[]\n"
 
 
 def test_usage_imports_no_argparse() -> None:
     """`pvsched --help` costs no argument parser."""
     code = "import sys, pvsched.cli; pvsched.cli.main(['--help']); sys.exit('argparse' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=False).returncode == 0
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=patience(60), check=False).returncode
+        == 0
+    )
 
 
 def test_version_is_the_packages_own() -> None:

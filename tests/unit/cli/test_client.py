@@ -12,10 +12,11 @@ import pytest
 from pvsched.cli import exits
 from pvsched.cli.client import Broken, Client, accepted
 from pvsched.cli.failure import CommandError
+from tests.patience import patience
 
 
 def connection(daemon: Any) -> Client:
-    return Client([daemon.path], timeout=10)
+    return Client([daemon.path], timeout=patience(10))
 
 
 def test_a_json_answer_is_returned_as_a_document(daemon: Any) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from pvsched.cli import exits, main
 from pvsched.doctor.probe import BETTER, FEATURE, KERNEL, NEEDED, Lacks, Probe
+from tests.patience import patience
 
 
 def absent() -> str:
@@ -79,7 +80,7 @@ def test_this_machine_is_examined_and_left_as_it_was(tmp_path: Path) -> None:
     before = os.times()
     done = subprocess.run(
         [sys.executable, "-m", "pvsched", "doctor", "--json", "--state", str(tmp_path)],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=patience(60), check=False,
     )  # fmt: skip
     used = os.times()
     assert done.returncode == 0, done.stdout
@@ -111,5 +112,7 @@ def test_a_broken_configuration_does_not_stop_it(monkeypatch: pytest.MonkeyPatch
 def test_nobody_else_imports_the_doctor() -> None:
     """The daemon and the other verbs weigh nothing more for it."""
     code = "import sys, pvsched.daemon, pvsched.cli.status; print([m for m in sys.modules if 'doctor' in m])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=patience(60), check=True
+    )
     assert done.stdout == "[]\n"

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pvsched.cli import exits, main
+from tests.patience import patience
 
 
 def event(seq: int, kind: str = "ended", **data: Any) -> dict[str, Any]:
@@ -56,5 +57,5 @@ def test_follow_stays_and_prints_at_once(daemon: Any) -> None:
     assert process.stdout is not None
     assert [json.loads(process.stdout.readline())["seq"] for _ in range(2)] == [5, 6]
     process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=30)
+    _, error = process.communicate(timeout=patience(30))
     assert (process.returncode, error) == (exits.INTERRUPTED, "")

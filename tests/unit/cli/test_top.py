@@ -18,6 +18,7 @@ import pytest
 
 from pvsched.cli import exits, main
 from pvsched.cli.screen import Screen
+from tests.patience import patience
 
 
 class Terminal:
@@ -136,7 +137,7 @@ def test_it_draws_on_a_vt100_and_q_leaves(working: Any, terminal: Terminal) -> N
     text = terminal.until("q leaves")
     assert "object_put" in text
     os.write(terminal.keeper, b"q")
-    _, error = process.communicate(timeout=30)
+    _, error = process.communicate(timeout=patience(30))
     assert (process.returncode, error) == (exits.OK, b"")
     assert termios.tcgetattr(terminal.user) == before
 
@@ -153,5 +154,5 @@ def test_it_outlives_a_daemon_that_goes_away(working: Any, terminal: Terminal) -
     os.write(terminal.keeper, b" ")
     terminal.until("no daemon answers")
     os.write(terminal.keeper, b"q")
-    assert process.wait(30) == exits.OK
+    assert process.wait(patience(30)) == exits.OK
     os.rename(working.path + ".gone", working.path)

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.patience import patience
+
 FAULTS = Path(__file__).with_name("faults.py")
 # Numbers from 424 on are everybody's; the others are each architecture's own.
 OWN = {
@@ -33,7 +35,7 @@ def doctor(faults: dict[str, str], *options: str) -> tuple[int, dict[str, Any]]:
     """Exit status, and the findings by name."""
     wanted = ",".join(f"{number(call)}={what}" for call, what in faults.items())
     command = [sys.executable, str(FAULTS), wanted, "--", sys.executable, "-m", "pvsched", "doctor", "--json", *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=patience(60), check=False)
     assert done.stdout, done.stderr
     return done.returncode, {one["name"]: one for one in json.loads(done.stdout)["findings"]}
 

@@ -19,11 +19,12 @@ from pvsched.objects.controller import Objects, register
 from pvsched.objects.model import GetResult, ObjectSettings, PutResult, VerifyResult, rotten_name, stage_name
 from pvsched.objects.transfers import Get, Put
 from pvsched.scheduler.registry import Registry
+from tests.patience import patience
 from tests.unit.objects.lent import files, sha_of, waiting
 
 CONTENT = os.urandom(300_000)
 SHA = sha_of(CONTENT)
-LIMIT = 30.0
+LIMIT = patience(30)
 
 
 class Body:

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 import pvsched
+from tests.patience import patience
 from tests.unit.scheduler.handlers import REGISTRY
 
-PATIENCE = 30.0  # seconds until a test that hangs fails instead
+PATIENCE = patience(30)  # seconds until a test that hangs fails instead
 
 
 class Bench:

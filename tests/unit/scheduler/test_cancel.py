@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import pvsched
+from tests.patience import patience
 from tests.unit.scheduler.conftest import EXECUTORS, WORKER_EXECUTORS, Bench
 from tests.unit.scheduler.handlers import PROGRAM
 
@@ -73,7 +74,7 @@ def test_grace_then_sigkill_without_a_second_cancel(bench: Bench, executor: Any,
 
 def dies(pid: int) -> bool:
     """Wait until a process is dead, without a call of the scheduler's."""
-    until = time.monotonic() + 30
+    until = time.monotonic() + patience(30)
     while not is_gone(pid) and time.monotonic() < until:
         time.sleep(0.01)
     return is_gone(pid)
