@@ -91,20 +91,32 @@ def effort_of(chosen: argparse.Namespace) -> Effort:
     return Effort(chosen.rounds or usual.rounds, usual.scale)
 
 
-def write_json(path: str, result: Any) -> None:
-    with open(path, "w") as out:
-        json.dump(result, out, indent=1)
-        out.write("\n")
+def result_of(
+    chosen: argparse.Namespace, facts: dict[str, Any], rows: list[Row], seconds: float
+) -> tuple[dict[str, Any], list[str], list[str]]:
+    """(the document, the Markdown, what is shown) of the rows so far."""
+    from pvsched.bench.table import document, lines, markdown
+
+    if not chosen.board:
+        return document(rows, seconds), markdown(rows), lines(rows)
+    rows, absent = board.measured(rows)
+    about = [f"{name}: {value}" for name, value in board.told(facts)]
+    shown = [*about, "", *lines(rows), *board.without(absent)]
+    return board.document(facts, rows, absent, seconds), list(board.page(facts, rows, absent)), shown
 
 
-def write_lines(path: str, text: Iterable[str]) -> None:
-    with open(path, "w") as out:
-        out.write("\n".join([*text, ""]))
+def keep(chosen: argparse.Namespace, result: dict[str, Any], text: Iterable[str]) -> None:
+    """Writes the files that were asked for."""
+    if chosen.json not in (None, False, "-"):
+        with open(chosen.json, "w") as out:
+            json.dump(result, out, indent=1)
+            out.write("\n")
+    if chosen.markdown:
+        with open(chosen.markdown, "w") as out:
+            out.write("\n".join([*text, ""]))
 
 
 def main(arguments: list[str]) -> int:
-    from pvsched.bench.table import document, lines, markdown
-
     chosen = options(build(), arguments)
     if chosen.list:
         say([f"{name:<9} {text}" for name, text in TOPICS.items()])
@@ -117,19 +129,14 @@ def main(arguments: list[str]) -> int:
     began = time.perf_counter()
     topics = chosen_topics(chosen)
     facts = board.facts(chosen.note) if chosen.board else {}
-    found = {name: measured(name, effort) for name in topics}
-    rows = [row for some in found.values() for row in some]
-    took = time.perf_counter() - began
-    if chosen.board:
-        rows, absent = board.measured(rows)
-        result, text = board.document(facts, rows, absent, took), board.page(facts, rows, absent)
-        shown = [*(f"{name}: {value}" for name, value in board.told(facts)), "", *lines(rows), *board.without(absent)]
-    else:
-        result, text, shown = document(rows, took), iter(markdown(rows)), lines(rows)
-    if chosen.json not in (None, False, "-"):
-        write_json(chosen.json, result)
-    if chosen.markdown:
-        write_lines(chosen.markdown, text)
+    found: dict[str, list[Row]] = {}
+    shown: list[str] = []
+    result: dict[str, Any] = {}
+    for name in topics:
+        found[name] = measured(name, effort)
+        rows = [row for some in found.values() for row in some]
+        result, text, shown = result_of(chosen, facts, rows, time.perf_counter() - began)
+        keep(chosen, result, text)  # after each topic: a board may lose its power, or its reader the patience
     if chosen.json == "-":
         print_json(result)
     else:
