@@ -19,6 +19,8 @@ MAY_LACK = {
     "cgroup v1",  # the memory and pids controllers as writable hierarchies
     "loop devices",
     "LXC",  # and what its containers need: they run in the guests of board/qemu
+    "openembedded-core",  # git repositories that the Yocto builds are made from; no package brings them
+    "bitbake",
     "mount",  # not permitted in this container
     "namespaces",
     "OOM killer",

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from board.tools import cache, host, yocto_builder
-from board.tools.progress import Failure, say
-from board.tools.yocto_target import MACHINES, Machine, Release
+from board.tools.progress import Failure
+from board.tools.yocto_target import Machine, Release
 
 LIMIT = 1800  # seconds for one bitbake
 STUB = cache.ROOT / "board" / "meta-stub"
@@ -30,18 +30,17 @@ class Build:
     bitbake: Path
     layers: Sequence[Path]  # beside openembedded-core's and the stub
     mirrors: Sequence[Path]  # folders with source packages
-    roots: dict[str, Path]  # Debian's files of the target, by machine
-    name: str = ""
+    root: Path  # Debian's files of the target
     complaints: list[str] = field(default_factory=list)
 
     @property
     def folder(self) -> Path:
-        """Return where it lies."""
-        return cache.home() / "yocto" / "work" / (self.name or f"{self.release.name}-{self.machine.name}")
+        """Return where it lies. Both machines share it, and so what is built for the host."""
+        return cache.home() / "yocto" / "work" / self.release.name
 
     def prepare(self) -> None:
         """Write the configuration, and copy our layers to where the ordinary user may read them."""
-        for folder in (self.folder, self.folder / "conf", self._state("sstate"), self._state("downloads")):
+        for folder in (self.folder, self.folder / "conf"):
             yocto_builder.own(folder)
         layers = [self.core / "meta", *(self._copied(layer) for layer in (STUB, *self.layers))]
         _write(self.folder / "conf" / "bblayers.conf", self._bblayers(layers))
@@ -50,12 +49,9 @@ class Build:
     def run(self, *arguments: str) -> bool:
         """Run bitbake; tell whether it succeeded and said nothing against what it built."""
         log = self.folder / "bitbake.log"
-        began = log.stat().st_size if log.exists() else 0
-        with log.open("a") as output:
+        with log.open("w") as output:
             status = yocto_builder.run(self.bitbake / "bin", arguments, self.folder, LIMIT, output)
-        with log.open() as text:
-            text.seek(began)
-            lines = text.read().splitlines()
+        lines = log.read_text(errors="replace").splitlines()
         for line in lines:
             if NOTED.match(line):
                 print(f"    {line}", file=sys.stderr, flush=True)
@@ -63,10 +59,11 @@ class Build:
         return status == 0 and not self.complaints
 
     def packages(self) -> Iterable[Path]:
-        """Return the .deb files of the recipes that are no stubs."""
+        """Return this machine's .deb files of the recipes that are no stubs."""
         stubs = {re.sub(r"_.*", "", path.stem) for path in (STUB / "recipes-target").glob("*.bb")}
         for deb in sorted(self.folder.glob("tmp*/deploy/deb/*/*.deb")):
-            if host.checked(["dpkg-deb", "-f", str(deb), "OE"], 20).strip() not in stubs:
+            recipe, arch = (self._field(deb, name) for name in ("OE", "Architecture"))
+            if recipe not in stubs and arch in ("all", self.machine.debian):
                 yield deb
 
     def collect(self) -> list[Path]:
@@ -81,9 +78,9 @@ class Build:
         part.rename(place)
         return sorted(place.iterdir())
 
-    def _state(self, name: str) -> Path:
-        """Return a folder that the builds of one release share."""
-        return cache.home() / "yocto" / name / self.release.name
+    def _field(self, deb: Path, name: str) -> str:
+        """Return a field of a package."""
+        return host.checked(["dpkg-deb", "-f", str(deb), name], 20).strip()
 
     def _copied(self, layer: Path) -> Path:
         """Return a layer's copy; times are kept, so that bitbake parses again only what changed."""
@@ -97,20 +94,18 @@ class Build:
         return f'POKY_BBLAYERS_CONF_VERSION = "2"\nBBPATH = "${{TOPDIR}}"\nBBFILES ?= ""\nBBLAYERS ?= " \\\n{lines}"\n'
 
     def _local(self) -> str:
-        mirrors = "".join(f"    file://.*/.* file://{mirror}/ https?://.*/.* file://{mirror}/ \\\n" for mirror in self.mirrors)
+        schemes = ("file", "https?")
+        mirrors = "".join(f"    {s}://.*/.* file://{mirror}/ \\\n" for mirror in self.mirrors for s in schemes)
         lines = [
             'CONF_VERSION = "2"',
             'DISTRO = "stub"',
             f'MACHINE = "{self.machine.name}"',
-            f'DL_DIR = "{self._state("downloads")}"',
-            f'SSTATE_DIR = "{self._state("sstate")}"',
+            'SSTATE_DIR = "${TOPDIR}/sstate"',
             f'PREMIRRORS = " \\\n{mirrors}"',
             'BB_DISKMON_DIRS = ""',
+            f'STUB_TRIPLET = "{self.machine.triplet}"',
+            f'STUB_ROOT = "{self.root}"',
         ]
-        for machine in MACHINES.values():
-            lines += [f'STUB_TRIPLET:{machine.override} = "{machine.triplet}"']
-            if machine.name in self.roots:
-                lines += [f'STUB_ROOT:{machine.override} = "{self.roots[machine.name]}"']
         return "\n".join([*lines, ""])
 
 
@@ -122,5 +117,6 @@ def _write(file: Path, text: str) -> None:
 
 def fail(build: Build) -> Failure:
     """Return what to tell of a build that did not succeed."""
-    text = "\n  ".join([f"{build.release.name} {build.machine.name}: bitbake failed or complained", *build.complaints[:20]])
+    what = f"{build.release.name} {build.machine.name}: bitbake failed or complained"
+    text = "\n  ".join([what, *build.complaints[:20]])
     return Failure(text, f"read {build.folder / 'bitbake.log'}", 1)

@@ -76,14 +76,13 @@ def own(folder: Path) -> Path:
         entry = pwd.getpwnam(USER)
         os.chown(folder, entry.pw_uid, entry.pw_gid)
         if host.run(["runuser", "-u", USER, "--", "test", "-w", str(folder)], 20).returncode != 0:
-            raise Failure(
-                f"the user {USER} cannot reach {folder}", "PVSCHED_BOARD_CACHE=/var/tmp/pvsched-board board/bitbake-offline ..."
-            )
+            hint = "name a folder that everyone reaches: PVSCHED_BOARD_CACHE=/var/tmp/pvsched-board"
+            raise Failure(f"the user {USER} cannot reach {folder}", hint)
     return folder
 
 
 def run(programs: Path, arguments: Sequence[str], where: Path, limit: float, output: TextIO) -> int:
-    """Run `bitbake` out of the folder `programs` as the ordinary user; return its exit status. It writes to `output`."""
+    """Run `bitbake` out of the folder `programs` as the ordinary user; return its exit status."""
     environment = {"HOME": str(where), "PATH": f"{programs}:{PATH}", "LANG": LOCALE, "LC_ALL": LOCALE, "TERM": "dumb"}
     prefix = ["env", "-i", *(f"{name}={value}" for name, value in environment.items()), "bitbake"]
     if os.geteuid() == 0:

@@ -13,7 +13,7 @@ SETTLE = "sh /src/board/guest/packages"
 
 
 def layer(packages: Path) -> Path:
-    """Return a folder with the contents of all packages in a folder. Debian's /bin, /sbin and /lib are links into /usr."""
+    """Return a folder with what all packages of a folder hold. As in Debian, /bin, /sbin and /lib are in /usr."""
     debs = sorted(packages.glob("*.deb"))
     if not debs:
         raise Failure(f"no packages in {packages}", "board/bitbake-offline --oe-core DIR --bitbake DIR")

@@ -67,7 +67,7 @@ def download(sdist: Sdist, folder: Path) -> None:
     """Put one source package into a folder when it is whole, and what the recipe asks for."""
     with tempfile.TemporaryDirectory(dir=cache.home()) as name:
         options = ["-q", "--no-deps", "--no-build-isolation", "--no-binary", ":all:", "--dest", name]
-        host.checked([str(pip()), "download", *options, f"{sdist.name}=={sdist.version}"], 300)
+        host.checked([*pip(), "download", *options, f"{sdist.name}=={sdist.version}"], 300)
         (file,) = Path(name).iterdir()
         if checksum(file) != sdist.sha256:
             raise Failure(f"PyPI's {file.name} is not what the recipe asks for: its sha256 is {checksum(file)}")
@@ -80,24 +80,31 @@ def checksum(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def pip() -> Path:
-    """Return a pip that asks source packages what they are called without building an environment for each."""
+def pip() -> list[str]:
+    """Return the command of a pip that builds no environment for each source package."""
 
     def make(folder: Path) -> None:
         say("making a Python environment for pip")
         if host.run([sys.executable, "-c", "import ensurepip"], 20).returncode != 0:
             host.install(["python3-venv"])
         host.checked([sys.executable, "-m", "venv", str(folder)], 120)
-        host.checked([str(folder / "bin" / "python"), "-m", "pip", "install", "-q", "-U", "setuptools", "wheel", "flit_core"], 300)
-        (folder / "bin" / "pip").write_text('#!/bin/sh\nexec "${0%/*}/python" -m pip --disable-pip-version-check "$@"\n')
+        install = [str(folder / "bin" / "python"), "-m", "pip", "install", "-q", "-U"]
+        host.checked([*install, "setuptools", "wheel", "flit_core"], 300)
 
-    return cache.entry("yocto-pip", cache.digest(sys.version, Path(__file__)), make) / "bin" / "pip"
+    # Its own programs name the folder that it was made in.
+    python = cache.entry("yocto-pip", cache.digest(sys.version, "setuptools wheel flit_core"), make) / "bin" / "python"
+    return [str(python), "-m", "pip", "--disable-pip-version-check"]
 
 
 def release() -> Path:
     """Return the folder of the release tarball that the recipes name, made from its commit."""
-    made = host.checked([sys.executable, str(cache.ROOT / "board" / "release-tarball")], 120)
-    return Path(made.splitlines()[-1]).parent
+    script = cache.ROOT / "board" / "release-tarball"
+    pinned = sorted((cache.ROOT / "yocto-layer").rglob("*-release.inc"))
+
+    def make(folder: Path) -> None:
+        host.checked([sys.executable, str(script), "--output", str(folder)], 120)
+
+    return cache.entry("yocto-release", cache.digest(script, *pinned), make)
 
 
 def target_root(machine: Machine) -> Path:

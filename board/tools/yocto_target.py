@@ -1,4 +1,4 @@
-"""What can be built: the releases and machines, and what each needs of Debian and of openembedded-core's repositories."""
+"""What can be built: releases and machines, and what each needs of Debian and of openembedded-core's repositories."""
 
 from __future__ import annotations
 
@@ -25,21 +25,20 @@ class Machine:
     name: str
     debian: str  # in names of packages
     triplet: str  # of the cross compiler
-    override: str  # in bitbake's variables
 
 
 RELEASES = {release.name: release for release in (Release("scarthgap", "2.8"), Release("wrynose", "2.18"))}
 MACHINES = {
     machine.name: machine
     for machine in (
-        Machine("qemuarm", "armhf", "arm-linux-gnueabihf", "arm"),
-        Machine("qemuarm64", "arm64", "aarch64-linux-gnu", "aarch64"),
+        Machine("qemuarm", "armhf", "arm-linux-gnueabihf"),
+        Machine("qemuarm64", "arm64", "aarch64-linux-gnu"),
     )
 }
 
 
 def checkout(repository: Path, branch: str, paths: tuple[str, ...] = ()) -> Path:
-    """Return a folder with the files of a branch of a git repository: a clone with or without a work tree, or a mirror."""
+    """Return a folder with the files of a branch of a git repository: a clone, or a bare mirror."""
     commit = _commit(repository, branch)
     name = "bitbake" if not paths else "openembedded-core" if "meta" in paths else "meta-openembedded"
 

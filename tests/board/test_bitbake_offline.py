@@ -1,0 +1,154 @@
+"""board/bitbake-offline: the layer's recipes are built by real bitbake, and QA is awake: what is put in stops it.
+
+Where openembedded-core and bitbake are not there (as in CI) these tests skip and say so; `PVSCHED_OE_CORE` and
+`PVSCHED_BITBAKE` name their git repositories.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SCRIPT = ROOT / "board" / "bitbake-offline"
+LIMIT = 3000.0  # seconds for one build from nothing on a busy machine
+LAYER = """
+BBPATH .= ":${LAYERDIR}"
+BBFILES += "${LAYERDIR}/*.bbappend"
+BBFILE_COLLECTIONS += "fault"
+BBFILE_PATTERN_fault = "^${LAYERDIR}/"
+LAYERDEPENDS_fault = "core"
+LAYERSERIES_COMPAT_fault = "scarthgap wrynose"
+"""
+
+
+@dataclass
+class Done:
+    """What a run printed, and how it ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+def offline(*arguments: object) -> Done:
+    """Run the script; a skip where there is nothing to build with."""
+    for variable, name in (("PVSCHED_OE_CORE", "openembedded-core"), ("PVSCHED_BITBAKE", "bitbake")):
+        if not os.environ.get(variable):
+            pytest.skip(f"lacks {name}: ${variable} names no git repository of it")
+    command = [sys.executable, str(SCRIPT), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, stdin=subprocess.DEVNULL, check=False)
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def control(deb: Path, name: str) -> str:
+    """A field of a package."""
+    return subprocess.run(
+        ["dpkg-deb", "-f", str(deb), name], capture_output=True, text=True, timeout=60, check=True
+    ).stdout.strip()
+
+
+def files(deb: Path) -> str:
+    """The list of a package's files, with owners and modes."""
+    return subprocess.run(["dpkg-deb", "-c", str(deb)], capture_output=True, text=True, timeout=60, check=True).stdout
+
+
+def elf(deb: Path, inside: str, folder: Path) -> str:
+    """What readelf says of a file of a package: its header and what it needs."""
+    subprocess.run(["dpkg-deb", "-x", str(deb), str(folder)], timeout=60, check=True)
+    (file,) = folder.glob(inside)
+    done = subprocess.run(["readelf", "-hdW", str(file)], capture_output=True, text=True, timeout=60, check=True)
+    return done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.board
+@pytest.mark.timeout(2 * LIMIT)
+@pytest.mark.parametrize("release", ["scarthgap", "wrynose"])
+@pytest.mark.parametrize(
+    ("machine", "arch", "elf_machine"), [("qemuarm", "armhf", "ARM"), ("qemuarm64", "arm64", "AArch64")]
+)
+def test_the_recipes_build_without_a_complaint(
+    release: str, machine: str, arch: str, elf_machine: str, tmp_path: Path
+) -> None:
+    """The unmodified recipes pass QA, and their packages hold what an image needs, for the machine it is for."""
+    done = offline("--release", release, "--machine", machine)
+    assert (done.status, "QA Issue" in done.err) == (0, False), done.err[-3000:]
+    packages = {path.name.split("_")[0]: path for path in map(Path, done.out.split())}
+    assert {"pvsched", "pvsched-bench", "pvsched-conf", "python3-httptools", "python3-cffi"} <= set(packages)
+    assert control(packages["pvsched"], "Architecture") == arch
+    assert control(packages["pvsched-conf"], "Architecture") == "all"
+    depends = control(packages["pvsched"], "Depends")
+    assert all(name in depends for name in ("python3-cffi", "python3-httptools", "python3-core"))
+    listed = files(packages["pvsched"])
+    assert "./usr/bin/pvsched" in listed
+    assert all(line.split()[1] == "root/root" for line in listed.splitlines())
+    core = elf(packages["pvsched"], "usr/lib/python3.*/site-packages/pvsched/_core.abi3.so", tmp_path)
+    assert f"Machine:                           {elf_machine}" in core
+    assert "RPATH" not in core
+    assert "RUNPATH" not in core
+    assert "libpython" not in core
+
+
+FAULTS = {
+    # a file that no package's FILES names
+    "[installed-vs-shipped]": """
+do_install:append() {
+    install -D -m 644 ${S}/LICENSE ${D}/opt/stray
+}
+""",
+    # the build machine's own code
+    "[arch]": """
+do_install:append() {
+    install -D -m 755 /usr/bin/dpkg-deb ${D}${libdir}/pvsched/foreign
+}
+FILES:${PN} += "${libdir}/pvsched"
+""",
+    # the distribution's linker options do not arrive
+    "[ldflags]": """
+LDFLAGS = ""
+""",
+    # what makes the extension is not asked for; nothing of the host's stands in for it
+    "pvsched-0.1.0-r0 do_compile": """
+DEPENDS:remove = "python3-cffi-native"
+""",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.board
+@pytest.mark.timeout(2 * LIMIT)
+@pytest.mark.parametrize("found", sorted(FAULTS))
+def test_what_is_put_in_is_found(found: str, tmp_path: Path) -> None:
+    """A file outside of FILES, a wrong architecture, dropped LDFLAGS, a missing DEPENDS: each ends the build."""
+    layer = tmp_path / "fault"
+    (layer / "conf").mkdir(parents=True)
+    (layer / "conf" / "layer.conf").write_text(LAYER)
+    # The source is unpacked anew: setuptools keeps what it compiled under ${S}/build.
+    anew = f'FAULT = "{found}"\ndo_unpack[vardeps] += "FAULT"\n'
+    (layer / "pvsched_%.bbappend").write_text(anew + FAULTS[found])
+    done = offline("--release", "scarthgap", "--machine", "qemuarm", "--with-layer", layer, "pvsched")
+    assert done.status == 1, done.err[-3000:]
+    home = Path(os.environ.get("PVSCHED_BOARD_CACHE") or ROOT / "build" / "board")
+    assert found in (home / "yocto" / "work" / "scarthgap" / "bitbake.log").read_text()
+
+
+# -- without openembedded-core -----------------------------------------------------------------------------------------
+
+
+def test_what_to_give_it_is_said() -> None:
+    """Without the two repositories it says which options they are, as misuse."""
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("PVSCHED_OE_CORE", "PVSCHED_BITBAKE")
+    }
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT)], capture_output=True, text=True, timeout=60, env=environment, check=False
+    )
+    assert done.returncode == 2
+    assert "--oe-core" in done.stderr
+    assert "--bitbake" in done.stderr
