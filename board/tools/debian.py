@@ -51,9 +51,10 @@ class Package:
 class Archive:
     """The packages of one architecture, as the host's Debian mirrors offer them."""
 
-    def __init__(self, arch: str, folder: Path | None = None) -> None:
-        self.arch = arch
-        self.folder = folder or cache.home() / "apt" / arch
+    def __init__(self, arch: str, folder: Path | None = None, release: str = RELEASE) -> None:
+        self.arch, self.release = arch, release
+        name = arch if release == RELEASE else f"{release}-{arch}"
+        self.folder = folder or cache.home() / "apt" / name
         self.files = self.folder / "files"  # not apt's own cache: it does not name what it has there
         for part in ("state/lists/partial", "cache/archives/partial", "files"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
@@ -111,7 +112,7 @@ class Archive:
             return
         say(f"getting Debian's lists of packages for {self.arch}")
         (self.folder / "status").touch()
-        (self.folder / "sources.list").write_text("".join(f"{line}\n" for line in sources()))
+        (self.folder / "sources.list").write_text("".join(f"{line}\n" for line in sources(self.release)))
         (self.folder / "apt.conf").write_text(self._settings())
         for attempt in range(3):
             time.sleep(3 * attempt)
@@ -119,7 +120,7 @@ class Archive:
             if done.returncode == 0:
                 stamp.touch()
                 return
-        if not list((self.folder / "state" / "lists").glob(f"*_{RELEASE}_main_binary-{self.arch}_Packages*")):
+        if not list((self.folder / "state" / "lists").glob(f"*_{self.release}_main_binary-{self.arch}_Packages*")):
             why = host.last_line(done.stdout)
             raise Failure(f"no lists of packages for {self.arch}: {why}", "look at the network, try again")
         say(f"going on without some lists of updates for {self.arch}: {first_error(done.stdout)}")
@@ -165,12 +166,12 @@ def first_error(said: str) -> str:
     return next((line for line in said.splitlines() if line.startswith(("E:", "Err:"))), host.last_line(said))
 
 
-def sources() -> list[str]:
-    """Return the host's own Debian sources of this release; Debian's usual ones where it has none."""
+def sources(release: str = RELEASE) -> list[str]:
+    """Return the host's own Debian sources of a release; Debian's usual ones where it has none."""
     signed = f"[signed-by={KEYRING}] " if KEYRING.exists() else ""
     form = "$(SITE) $(RELEASE) main|$(ORIGIN)|$(CODENAME)"
     said = host.run(["apt-get", "indextargets", "--format", form, "Created-By: Packages", "Component: main"], 30).stdout
-    lines = [line.split("|")[0] for line in said.splitlines() if re.search(rf"\|Debian\|{RELEASE}(-\w+)?$", line)]
+    lines = [line.split("|")[0] for line in said.splitlines() if re.search(rf"\|Debian\|{release}(-\w+)?$", line)]
     mirror = "http://deb.debian.org/debian"
-    usual = [f"{mirror} {RELEASE} main", f"{mirror}-security {RELEASE}-security main"]
+    usual = [f"{mirror} {release} main", f"{mirror}-security {release}-security main"]
     return [f"deb {signed}{line}" for line in dict.fromkeys(lines or usual)]

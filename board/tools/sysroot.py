@@ -9,12 +9,12 @@ from board.tools import cache
 from board.tools.debian import Archive
 from board.tools.target import Target
 
-DEBIAN = {"3.11": "bookworm"}
+DEBIAN = {"3.11": "bookworm", "3.13": "trixie"}  # the releases that have each Python
 
 
 def headers(target: Target, python: str) -> Path:
     """Return the folder with `Python.h` of this version for the target's architecture."""
-    archive = Archive(target.debian)
+    archive = Archive(target.debian, release=DEBIAN[python])
     packages = archive.alone([f"libpython{python}-dev"])
 
     def make(folder: Path) -> None:
