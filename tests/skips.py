@@ -17,6 +17,7 @@ import pytest
 MAY_LACK = {
     "cgroup v2",  # a delegated, writable hierarchy
     "cgroup v1",  # the memory and pids controllers as writable hierarchies
+    "git history",  # a shallow clone
     "loop devices",
     "LXC",  # and what its containers need: they run in the guests of board/qemu
     "openembedded-core",  # git repositories that the Yocto builds are made from; no package brings them
