@@ -52,6 +52,7 @@ class Guest:
     disks: list[Path] = field(default_factory=list)
     append: str = ""  # more for the kernel's command line
     extra: list[str] = field(default_factory=list)  # more options of QEMU
+    start: str = "start"  # the file of board/guest that process 1 begins with
 
     def run(self, command: str, *, interactive: bool = False, output: int | None = None) -> int:
         """Boot, run a shell command as root, power off; return the command's exit status.
@@ -93,8 +94,8 @@ class Guest:
 
     def prepare(self, job: Path, command: str, interactive: bool = False) -> None:
         """Put what the guest runs into a folder, its share /run-job."""
-        for name in ("start", "session"):
-            shutil.copy(GUEST / name, job / name)
+        shutil.copy(GUEST / self.start, job / "start")
+        shutil.copy(GUEST / "session", job / "session")
         shutil.copy(power_off(self.machine), job / "power-off")
         (job / "command").write_text(command + "\n")
         (job / "date").write_text(str(int(time.time())))
