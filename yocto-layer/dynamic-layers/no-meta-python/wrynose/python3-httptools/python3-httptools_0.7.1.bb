@@ -6,3 +6,6 @@ inherit python_setuptools_build_meta
 
 # It asks for one exact version of setuptools; the release's own builds it as well.
 PEP517_BUILD_OPTS = "--skip-dependency-check"
+
+# Its parser hands NEON vectors of bytes to functions of words: gcc takes that on 32-bit ARM only when it is told to.
+CFLAGS:append:arm = " -flax-vector-conversions"
