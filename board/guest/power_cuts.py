@@ -2,9 +2,10 @@
 
     python3 power_cuts.py verify|put DEVICE REPORT --seed TEXT --marks OFFSET
 
-The file system on DEVICE is mounted (its journal is replayed), the daemon started, `pvsched objects verify` run; what it
-said goes to REPORT, as JSON. With `put`, clients store objects from then on. Each that was acknowledged is marked in a sector of
-DEVICE behind the file system, by a direct write without a flush: so what was written when is in one log, the host's.
+The file system on DEVICE is mounted (its journal is replayed), the daemon started, `pvsched objects verify` run; what
+it said goes to REPORT, as JSON. With `put`, clients store objects from then on. Each that was acknowledged is marked in
+a sector of DEVICE behind the file system, by a direct write without a flush: so all that was written is in one log, the
+host's, in its order.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ STATE = Path("/run/power-cuts")  # where the file system is mounted
 SOCKET = Path("/run/power-cuts.socket")
 MARK = 512
 CLIENTS = 3
-PATIENCE = 120.0
+PATIENCE = 500.0  # seconds; an emulated core of a busy host is slow
 LARGEST = 22  # 4 MiB, as a power of two
 FORGET = "import os, pvsched.cli; os.fsync = lambda fd: None; raise SystemExit(pvsched.cli.main())"
 
@@ -114,7 +115,17 @@ def mount(device: str) -> None:
 def start(without_fsync: bool) -> subprocess.Popen[bytes]:
     """Start the daemon and wait until it answers."""
     entry = ["-c", FORGET] if without_fsync else ["-m", "pvsched"]
-    command = [sys.executable, *entry, "run", "--state", str(STATE / "pvsched"), "--socket", str(SOCKET), "--workers", "2"]
+    command = [
+        sys.executable,
+        *entry,
+        "run",
+        "--state",
+        str(STATE / "pvsched"),
+        "--socket",
+        str(SOCKET),
+        "--workers",
+        "2",
+    ]
     daemon = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end and daemon.poll() is None:

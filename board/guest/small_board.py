@@ -1,9 +1,9 @@
-"""Runs in the guest of `board/small-board`: what the daemon weighs while it stores and serves objects, and how it answers.
+"""Runs in the guest of `board/small-board`: what the daemon weighs while it stores and serves, and how it answers.
 
     python3 small_board.py DEVICE REPORT --seconds S --sizes KIB,...
 
-The daemon's state is on DEVICE. Two clients put and get objects of each size in turn, so that both workers are at work;
-another asks a small question. A thread here reads the memory that is left. REPORT gets it all as JSON.
+The daemon's state is on DEVICE. Two clients put and get objects of each size in turn, so that both workers are at
+work; another asks a small question. A thread here reads the memory that is left. REPORT gets it all as JSON.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def born(pid: int) -> int:
 
 
 class Load:
-    """Another process that puts and gets objects until told. A fork: a second interpreter would weigh more than what is measured."""
+    """Another process that puts and gets objects until told. A fork: a second interpreter would weigh too much."""
 
     def __init__(self, service: Service, size: int) -> None:
         ours, theirs = socket.socketpair()

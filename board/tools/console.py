@@ -1,8 +1,8 @@
 """A guest that runs beside us: its console is read, and it may be killed at any moment.
 
-    with Console(guest, "command") as console:
-        console.expect("ready", 60)
-        console.kill()
+with Console(guest, "command") as console:
+    console.expect("ready", 60)
+    console.kill()
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ class Console:
     def __enter__(self) -> Console:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.kill()
         self._folder.cleanup()
 

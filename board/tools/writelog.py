@@ -2,8 +2,8 @@
 
 QEMU's `blklogwrites` keeps every write and flush in the order in which the guest asked for them (the format is that of
 Linux' dm-log-writes). A disk may forget what was written after its last flush, and nothing else. So the state after a
-cut at some entry is: all writes before the last flush, and of each later one everything, nothing, or some of its blocks of
-4 KiB. No smaller parts: flash and today's disks program pages of that size or larger, and ext4 relies on it (half a
+cut at some entry is: all writes before the last flush, and of each later one everything, nothing, or some of its blocks
+of 4 KiB. No smaller parts: flash and today's disks program pages of that size or larger, and ext4 relies on it (half a
 superblock is no file system).
 """
 
@@ -66,7 +66,7 @@ class Log:
                 file.write(log.read(end - begin))
 
     def cut(self, disk: Path, end: int, chance: random.Random) -> int:
-        """Turn the disk as it was before the log into one whose power failed at entry `end`; return the writes it lost."""
+        """Make the disk as it was before the log one whose power failed at entry `end`; return the writes it lost."""
         safe = self.flushed(end)
         parts = [(entry, 0, entry.length) for entry in self.entries[:safe]]
         kept, lost = survivors(self.entries[safe:end], chance)

@@ -58,7 +58,7 @@ def test_a_cut_before_the_flush_may_lose_what_it_would_have_saved(tmp_path: Path
 
 
 def test_a_write_may_be_torn_between_blocks_only(tmp_path: Path) -> None:
-    """Of an unflushed write any run of the disk's blocks may be there, each of them whole, wherever the write begins."""
+    """Of an unflushed write any run of the disk's blocks may be there, each whole, wherever the write begins."""
     before, written = b"." * 3 * ATOM, b"a" * 2 * SECTOR + b"b" * ATOM + b"c" * 3 * SECTOR
     begin = ATOM - 2 * SECTOR
     log = logged(tmp_path / "log", (begin // SECTOR, written))

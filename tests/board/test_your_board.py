@@ -1,4 +1,4 @@
-"""The page "Your board in ten minutes", from start to end: its commands, as they stand there, with QEMU for the board."""
+"""The page "Your board in ten minutes": its commands, as they stand there, from start to end, with QEMU for a board."""
 
 from __future__ import annotations
 
@@ -54,16 +54,19 @@ def carried(tmp_path: Path) -> Path:
 @pytest.mark.board
 @pytest.mark.timeout(LIMIT + 900)
 def test_the_page_works_on_a_board(tmp_path: Path) -> None:
-    """Each command of the page ends well, in its order, on a 32-bit ARM kernel under systemd; then the sysvinit script."""
+    """Each command of the page ends well, in its order, on a 32-bit ARM kernel under systemd, and under sysvinit."""
     share = tmp_path / "share"
     share.mkdir()
     shutil.move(carried(tmp_path), share / "for-the-board")
     with_systemd, with_sysvinit = blocks(4)
-    on_the_board = [*blocks(2), *blocks(3), with_systemd, *blocks(5), "systemctl stop pvsched\n", with_sysvinit, *blocks(5)]
-    script = "set -eux\ncp -r /share/for-the-board .\n" + "".join([*on_the_board, *blocks(6)]) + "cp board.md /share/\n"
+    between = "systemctl stop pvsched\n"
+    parts = [*blocks(2), *blocks(3), with_systemd, *blocks(5), between, with_sysvinit, *blocks(5), *blocks(6)]
+    script = "".join(["set -eux\ncp -r /share/for-the-board .\n", *parts, "cp board.md /share/\n"])
     (share / "page").write_text(script)
     board = machine("armhf")
-    guest = Guest(board, [systemd(board), rootfs.rootfs(board)], memory=512, cores=2, limit=LIMIT, start="start-systemd")
+    guest = Guest(
+        board, [systemd(board), rootfs.rootfs(board)], memory=512, cores=2, limit=LIMIT, start="start-systemd"
+    )
     guest.shares.append(Share(share, "/share", writable=True))
     with (tmp_path / "output").open("wb") as output:
         status = guest.run("sh /share/page 2>&1", output=output.fileno())
