@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Sequence
 
 # An emulated core is some thirty times slower than the host's: times that a test gives up after are stretched by this.
@@ -10,6 +11,7 @@ PATIENCE = 10
 TEST_LIMIT = 300 * PATIENCE  # seconds, for each test
 WHOLE_LIMIT = 3 * 3600.0
 QUICK_LIMIT = 600.0
+QUICK_AMOUNTS = 0.25  # of what the C programs repeat (PVSCHED_SCALE)
 MEMORY = 2048  # MB: the tests' files are in memory
 
 # Needs what a guest has not: compilers, Git's index, the documentation's tools, the network.
@@ -38,5 +40,8 @@ def command(quick: bool, more: Sequence[str]) -> str:
     chosen = [] if named else list(QUICK if quick else WHOLE)
     skipped = [f"--ignore={path}" for path in LEFT_OUT]
     marks = ["-m", "not slow and not board"] if quick else ["-m", "not board"]
-    options = ["-o", f"timeout={TEST_LIMIT}", "-rsxfE", "--durations=15", *([] if "-m" in more else marks)]
-    return f"PVSCHED_PATIENCE={PATIENCE} sh /src/board/guest/tests {shlex.join([*options, *skipped, *chosen, *more])}"
+    shown = ["-rsxfE", "--durations=15", f"--color={'yes' if sys.stdout.isatty() else 'no'}"]
+    options = ["-o", f"timeout={TEST_LIMIT}", *shown, *([] if "-m" in more else marks)]
+    amounts = f"PVSCHED_SCALE={QUICK_AMOUNTS} " if quick else ""
+    words = shlex.join([*options, *skipped, *chosen, *more])
+    return f"{amounts}PVSCHED_PATIENCE={PATIENCE} sh /src/board/guest/tests {words}"

@@ -78,7 +78,7 @@ static void stores_are_whole_after_many_tasks(void)
 
     rig_open_with(&set);
     pvs_get_stats(rig.core, &before);
-    for (uint32_t i = 0; i < 4000; i++) {
+    for (uint32_t i = 0; i < rig_scale(4000); i++) {
         struct pvs_spec spec = rig_spec(PVS_POOL);
         spec.timeout_ns = 1000000000u + i; /* a spec of its own */
         (void)rig_submit_bytes(&spec, text, 5 + draw(&state, 1900), NULL, 0);
