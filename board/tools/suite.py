@@ -34,10 +34,19 @@ def limit(quick: bool) -> float:
     return QUICK_LIMIT if quick else WHOLE_LIMIT
 
 
+def named(more: Sequence[str]) -> list[str]:
+    """Return the tests that pytest's arguments name; they are run in place of a set."""
+    return [word for word in more if word.startswith("tests/")]
+
+
+def needs_programs(more: Sequence[str]) -> bool:
+    """Tell whether the C programs are among what is run."""
+    return not named(more) or any(word.startswith("tests/c/") or word == "tests/c" for word in named(more))
+
+
 def command(quick: bool, more: Sequence[str]) -> str:
     """Return the guest's command: the whole suites or the chosen set, or what `more` names, with pytest's options."""
-    named = [word for word in more if word.startswith("tests/")]
-    chosen = [] if named else list(QUICK if quick else WHOLE)
+    chosen = [] if named(more) else list(QUICK if quick else WHOLE)
     skipped = [f"--ignore={path}" for path in LEFT_OUT]
     marks = ["-m", "not slow and not board"] if quick else ["-m", "not board"]
     shown = ["-rsxfE", "--durations=15", f"--color={'yes' if sys.stdout.isatty() else 'no'}"]
