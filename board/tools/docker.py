@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
 import subprocess
+import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,3 +56,28 @@ def wait(process: subprocess.Popen[bytes], environment: dict[str, str], log: Pat
         if process.poll() is not None or time.monotonic() > end:
             raise Failure(f"dockerd does not answer: {host.last_line(log.read_text(errors='replace'))}")
         time.sleep(0.2)
+
+
+def load(layer: Path, name: str, arch: str, folder: Path, environment: dict[str, str]) -> None:
+    """Give the daemon an image of one layer for another architecture (`docker import` would call it this machine's)."""
+    layers = {"type": "layers", "diff_ids": [f"sha256:{sha256_of(layer)}"]}
+    config = {"architecture": arch, "os": "linux", "config": {}, "rootfs": layers}
+    manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    archive = folder / "image.tar"
+    with tarfile.open(archive, "w") as tar:
+        tar.add(folder / "manifest.json", "manifest.json")
+        tar.add(folder / "config.json", "config.json")
+        tar.add(layer, "layer.tar")
+    host.checked(["docker", "load", "--input", str(archive)], 900, environment)
+    archive.unlink()
+
+
+def sha256_of(path: Path) -> str:
+    """Return a large file's hash."""
+    whole = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            whole.update(block)
+    return whole.hexdigest()
