@@ -23,7 +23,7 @@ def python() -> str:
         made = str(folder / "venv" / "bin" / "python")
         host.checked([made, "-m", "pip", "install", "--quiet", REQUIREMENT], 900, os.environ)
 
-    key = cache.digest(REQUIREMENT, sys.version, sys.executable)
+    key = cache.digest(REQUIREMENT, sys.version, f"{sys.base_prefix}/bin/python3")
     return str(cache.entry("cibuildwheel", key, make) / "venv" / "bin" / "python")
 
 

@@ -65,7 +65,8 @@ def toolchain() -> Toolchain:
         command = [made.python, "-m", "pip", "install", "--quiet", "--retries", "5", "-r", str(REQUIREMENTS)]
         host.checked(command, 900, {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"})
 
-    return Toolchain(cache.entry("toolchain", cache.digest(REQUIREMENTS, sys.version, sys.executable), make))
+    base = f"{sys.base_prefix}/bin/python3"  # the same one within a Python environment and without
+    return Toolchain(cache.entry("toolchain", cache.digest(REQUIREMENTS, sys.version, base), make))
 
 
 def key(chain: Toolchain, *parts: str | bytes | Path) -> str:
