@@ -22,9 +22,10 @@ do_install() {
         if [ -e ${STUB_LIBC}/lib/lib$name.a ]; then cp ${STUB_LIBC}/lib/lib$name.a ${D}${libdir}; fi
     done
     sed "s,${STUB_LIBC}/lib/,," ${STUB_LIBC}/lib/libc.so | sed "s,/usr/${STUB_TRIPLET}/lib/,,g" > ${D}${libdir}/libc.so
-    ln -s ../../lib/libm.so.6 ${D}${libdir}/libm.so
+    ln -rs ${D}${base_libdir}/libm.so.6 ${D}${libdir}/libm.so
 }
 
-FILES:${PN} = "${base_libdir}"
+# In this order: both folders are one where /lib is in /usr.
+PACKAGES = "${PN} ${PN}-dev"
+FILES:${PN} = "${base_libdir}/*.so.[0-9]*"
 FILES:${PN}-dev = "${includedir} ${libdir}"
-FILES:${PN}-staticdev = ""
