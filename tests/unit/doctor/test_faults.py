@@ -27,7 +27,7 @@ EVERYBODYS = {"pidfd_send_signal": 424, "pidfd_open": 434, "clone3": 435, "close
 def number(call: str) -> int:
     table = EVERYBODYS | OWN.get(platform.machine() if sys.maxsize > 1 << 32 else "armv7l", {})
     if call not in table:
-        pytest.skip(f"lacks namespaces: the number of {call} on {platform.machine()}")
+        pytest.skip(f"lacks the number of {call} on {platform.machine()}: add it to OWN")
     return table[call]
 
 
