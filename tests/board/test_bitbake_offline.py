@@ -7,6 +7,8 @@ Where openembedded-core and bitbake are not there (as in CI) these tests skip an
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -14,8 +16,12 @@ from pathlib import Path
 
 import pytest
 
+from board.tools.progress import Failure
+from board.tools.yocto_sources import Sdist
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 SCRIPT = ROOT / "board" / "bitbake-offline"
+STUB = ROOT / "board" / "meta-stub"
 LIMIT = 3000.0  # seconds for one build from nothing on a busy machine
 LAYER = """
 BBPATH .= ":${LAYERDIR}"
@@ -152,3 +158,47 @@ def test_what_to_give_it_is_said() -> None:
     assert done.returncode == 2
     assert "--oe-core" in done.stderr
     assert "--bitbake" in done.stderr
+
+
+def test_what_a_recipe_fetches_is_read(tmp_path: Path) -> None:
+    """A recipe's name, version, PyPI's name for it and its checksum are what is downloaded; one without is refused."""
+    recipe = tmp_path / "python3-flit-core_3.9.0.bb"
+    recipe.write_text(f'SRC_URI[sha256sum] = "{"a" * 64}"\ninherit pypi\nPYPI_PACKAGE = "flit"\n')
+    assert Sdist.of_recipe(recipe) == Sdist("flit", "3.9.0", "a" * 64)
+    recipe.write_text("inherit pypi\n")
+    with pytest.raises(Failure, match="sha256sum"):
+        Sdist.of_recipe(recipe)
+
+
+def test_the_stub_compiler_refuses_the_hosts_folders(tmp_path: Path) -> None:
+    """The wrapper passes arguments on as they are, drops what gcc 12 does not know, and refuses the host's headers."""
+    wrapper = tmp_path / "gcc"
+    wrapper.write_text((STUB / "recipes-host/files/compiler").read_text().replace("@COMPILER@", "printf '%s|'"))
+    wrapper.chmod(0o755)
+    (tmp_path / "an include").mkdir()
+
+    def compiled(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([str(wrapper), *arguments], capture_output=True, text=True, timeout=20, check=False)
+
+    passed = compiled("-fcanon-prefix-map", f"-I{tmp_path}/an include", "-I/usr/include/not-there", "a.c")
+    assert passed.stdout == f"-Wl,--hash-style=sysv|-I{tmp_path}/an include|-I/usr/include/not-there|a.c|"
+    refused = compiled("a.c", "-I/usr/include")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "'-I/usr/include' is the host's" in refused.stderr
+
+
+def test_the_stub_useradd_adds_and_refuses(tmp_path: Path) -> None:
+    """The layer's own USERADD_PARAM gives a user and a group of one number; an unknown option is refused."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/passwd").write_text("root:*:0:0:root:/root:/bin/sh\n")
+    (tmp_path / "etc/group").write_text("root:*:0:\n")
+    recipe = (ROOT / "yocto-layer/recipes-pvsched/pvsched/pvsched-conf.inc").read_text()
+    found = re.search(r'^USERADD_PARAM:\$\{PN\} = "(.*?)"$', recipe, re.MULTILINE | re.DOTALL)
+    assert found
+    words = shlex.split(found[1].replace("\\\n", " ").replace("${localstatedir}", "/var"))
+    command = [sys.executable, str(STUB / "recipes-host/files/useradd"), "--root", str(tmp_path)]
+    subprocess.run([*command, *words], timeout=20, check=True)
+    assert (tmp_path / "etc/passwd").read_text().splitlines()[1].split(":")[:4] == ["pvsched", "*", "999", "999"]
+    assert (tmp_path / "etc/group").read_text().splitlines()[1] == "pvsched:x:999:"
+    done = subprocess.run([*command, "--sytem", "other"], capture_output=True, timeout=20, check=False)
+    assert done.returncode == 2
