@@ -111,7 +111,7 @@ def host_pyconfig() -> Path:
 
 @pytest.mark.parametrize("fault", ["none", "include path", "name"])
 def test_the_hosts_pyconfig_in_a_32_bit_build_is_caught(tmp_path: Path, fault: str) -> None:
-    """A compile that reads the host's Python headers is found out, whichever way it came to them; a right one passes."""
+    """A compile that reads the host's Python headers is found out, however it came to them; a right one passes."""
     chain, include, host = toolchain.toolchain(), sysroot.headers(ARM, wheels.STABLE), host_pyconfig()
     if not host.exists():
         pytest.skip(f"no Python headers of the host at {host}")
