@@ -28,7 +28,7 @@ STATE = Path("/run/power-cuts")  # where the file system is mounted
 SOCKET = Path("/run/power-cuts.socket")
 MARK = 512
 CLIENTS = 3
-PATIENCE = 500.0  # seconds; an emulated core of a busy host is slow
+PATIENCE = 600.0  # seconds; an emulated core of a busy host is slow
 LARGEST = 22  # 4 MiB, as a power of two
 FORGET = "import os, pvsched.cli; os.fsync = lambda fd: None; raise SystemExit(pvsched.cli.main())"
 
