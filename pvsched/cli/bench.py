@@ -106,14 +106,22 @@ def result_of(
 
 
 def keep(chosen: argparse.Namespace, result: dict[str, Any], text: Iterable[str]) -> None:
-    """Writes the files that were asked for."""
+    """Writes the files that were asked for, each whole or not at all."""
     if chosen.json not in (None, False, "-"):
-        with open(chosen.json, "w") as out:
-            json.dump(result, out, indent=1)
-            out.write("\n")
+        replace(chosen.json, json.dumps(result, indent=1) + "\n")
     if chosen.markdown:
-        with open(chosen.markdown, "w") as out:
-            out.write("\n".join([*text, ""]))
+        replace(chosen.markdown, "\n".join([*text, ""]))
+
+
+def replace(path: str, text: str) -> None:
+    """Puts a text into a file, if that is an ordinary one under a name of its own."""
+    if os.path.exists(path) and not os.path.isfile(path):  # /dev/stdout
+        with open(path, "w") as out:
+            out.write(text)
+        return
+    with open(path + ".new", "w") as out:
+        out.write(text)
+    os.replace(path + ".new", path)
 
 
 def main(arguments: list[str]) -> int:
