@@ -31,6 +31,7 @@ SHOWN = (
     ("pool", "pool, one task a message", "ProcessPoolExecutor"),
     ("pool", "pool, single round trip", "ProcessPoolExecutor"),
     ("fork", "fork a task, small heap", "os.fork"),
+    ("queue", "queue, pop + push, 10,000 waiting", "heapq"),
     ("objects", "PUT", "SHA-256"),
     ("objects", "GET", "sendfile"),
     ("latency", "small GET every 2 ms, p99, under PUTs", ""),
