@@ -8,7 +8,7 @@ import pytest
 
 from board.tools import cache, host
 
-LIMIT = 900  # seconds, on a busy machine; a minute or so on a quiet one
+LIMIT = 900  # seconds, on a busy machine
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from board.tools.systemd_layer import systemd
 
 PAGE = cache.ROOT / "docs" / "tutorial" / "your-board.md"
 BLOCK = re.compile(r"^```\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-LIMIT = 1500  # seconds, on a busy machine; about 100 on a quiet one
+LIMIT = 1500  # seconds, on a busy machine
 
 
 def blocks(number: int) -> list[str]:
