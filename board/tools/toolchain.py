@@ -81,4 +81,4 @@ def run(chain: Toolchain, command: Sequence[str], limit: float = 300) -> None:
 
 def run_in(chain: Toolchain, command: Sequence[str], folder: Path, more: Mapping[str, str]) -> None:
     """Run a step of a build in a folder, with more in its environment."""
-    host.checked(["env", "-C", str(folder), *command], 600, chain.environment(more))
+    host.checked(["env", "-C", str(folder), *command], 1500, chain.environment(more))
