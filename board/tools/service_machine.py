@@ -66,8 +66,17 @@ def run(script: str, results: Path, limit: float = 120) -> int:
         command = ["unshare", "--mount", "sh", "-c", OVERLAY, "sh", str(paths[0]), str(paths[1])]
         command += ["-D", f"{paths[0]}/root", "--quiet", "--register=no", "--keep-unit", "--machine=pvsched-units"]
         command += [f"--bind-ro={source}:{SOURCE}", f"--bind-ro={sys.prefix}:{PYTHON}", f"--bind={results}:/results"]
-        command += [f"--bind-ro={sys.base_prefix}:{BASE}", "--capability=all", "--console=pipe", "--boot", "--", "--unit=trial.target"]
+        command += [
+            f"--bind-ro={sys.base_prefix}:{BASE}",
+            "--capability=all",
+            "--console=pipe",
+            "--boot",
+            "--",
+            "--unit=trial.target",
+        ]
         done = host.run(command, limit + 60)
     if done.returncode == 125 or not (results / "trace").exists():
-        raise Failure(f"no systemd came up: {host.last_line(done.stdout)}\n{shlex.join(command)}\n{done.stdout[-3000:]}")
+        raise Failure(
+            f"no systemd came up: {host.last_line(done.stdout)}\n{shlex.join(command)}\n{done.stdout[-3000:]}"
+        )
     return done.returncode

@@ -52,7 +52,18 @@ def add_tools(chain: Toolchain, root: Path) -> None:
     """Put what cibuildwheel calls into the image, and links where it looks for them."""
     site = root / SITE
     platforms = [f"--platform=manylinux_2_{minor}_aarch64" for minor in range(36, 16, -1)]
-    command = [chain.python, "-m", "pip", "install", "-q", "--no-compile", "--target", str(site), "--only-binary", ":all:"]
+    command = [
+        chain.python,
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-compile",
+        "--target",
+        str(site),
+        "--only-binary",
+        ":all:",
+    ]
     host.checked([*command, *platforms, "--platform=manylinux2014_aarch64", "--python-version", "3.11", *TOOLS], 600)
     binaries = root / "usr" / "local" / "bin"
     binaries.mkdir(parents=True, exist_ok=True)

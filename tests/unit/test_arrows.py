@@ -96,7 +96,10 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "the keeper and its children": (
         {"keeper.c", "burial.c", "kill.c", "spawn.c", "child.c", "worker.c", "launch.c"},
-        {"cgroup.h", "channel.h", "child.h", "keeper.h", "kill.h", "slice.h", "spawn.h", "worker.h", "frame.h", "sys.h"},
+        {
+            "cgroup.h", "channel.h", "child.h", "keeper.h", "kill.h", "slice.h", "spawn.h", "worker.h", "frame.h",
+            "sys.h",
+        },
     ),
     "the bottom": ({"cgroup.c", "channel.c", "slice.c"}, {"cgroup.h", "channel.h", "slice.h", "frame.h", "sys.h"}),
     "Python": ({"python_glue.c"}, {"python_glue.h"}),

@@ -1,4 +1,3 @@
-
 # Where the recipe that builds now has its sysroot, as its environment tells.
 import os
 
