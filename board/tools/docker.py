@@ -47,6 +47,7 @@ def daemon(folder: Path) -> Iterator[dict[str, str]]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        host.run(["umount", f"{folder}/exec/netns/default"], 20)  # dockerd leaves it mounted, and the folder busy
 
 
 def wait(process: subprocess.Popen[bytes], environment: dict[str, str], log: Path) -> None:
