@@ -16,6 +16,15 @@ static uint32_t or_default(uint32_t value, uint32_t otherwise)
     return value ? value : otherwise;
 }
 
+/* With 32 bits less can be mapped than can be asked for; half of the space is the most that may be tried. */
+static int can_be_mapped(const struct pvs_settings *s)
+{
+    uint64_t procs = 2 * (uint64_t)s->max_workers + s->spares + 2, most = SIZE_MAX / 2;
+    uint64_t record = sizeof(struct task) + sizeof(struct spec_slot) + sizeof(int[PVS_MAX_FDS + 1]);
+
+    return procs * 3 * s->buffer_bytes <= most && s->capacity * record <= most && s->payload_bytes <= most;
+}
+
 static int settle(struct pvs_settings *s)
 {
     s->capacity = or_default(s->capacity, 4096);
@@ -30,7 +39,9 @@ static int settle(struct pvs_settings *s)
         return -EINVAL;
     if (s->buffer_bytes < 4096 || s->buffer_bytes > (1u << 26) || s->batch > RING || s->spares > 64)
         return -EINVAL;
-    return s->policy < PVS_FIFO || s->policy > PVS_FAIR ? -EINVAL : 0;
+    if (s->policy < PVS_FIFO || s->policy > PVS_FAIR)
+        return -EINVAL;
+    return can_be_mapped(s) ? 0 : -EINVAL;
 }
 
 /* A page that keepers and workers map too. */

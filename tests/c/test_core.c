@@ -688,8 +688,25 @@ static void what_cannot_be_taken_is_refused(void)
     rig_close();
 }
 
+/* Sizes that wrap where a size has 32 bits would give less memory than the core believes it has. */
+static void what_cannot_be_mapped_is_refused(void)
+{
+    struct pvs_settings all[] = {{.payload_bytes = UINT64_C(1) << 62},
+                                 {.capacity = 1u << 26, .payload_bytes = 4096},
+                                 {.max_workers = 1024, .buffer_bytes = 1u << 26}};
+
+    for (int i = 0; i < 3; i++) {
+        pvs_core *core = NULL;
+        if (i > 0 && sizeof(size_t) > 4)
+            break; /* there they can be had, if not filled */
+        CHECK_EQ(pvs_open(&core, &all[i]), -EINVAL);
+        CHECK(core == NULL);
+    }
+}
+
 int main(void)
 {
+    RUN(what_cannot_be_mapped_is_refused);
     RUN(each_end_of_a_worker_has_its_reason);
     RUN(programs_have_output_result_and_status);
     RUN(output_is_cut_and_a_result_is_not);
