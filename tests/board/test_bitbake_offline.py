@@ -114,10 +114,14 @@ do_install:append() {
     install -D -m 755 /usr/bin/dpkg-deb ${D}${libdir}/pvsched/foreign
 }
 FILES:${PN} += "${libdir}/pvsched"
+INSANE_SKIP:${PN} += "already-stripped"
 """,
     # the distribution's linker options do not arrive
     "[ldflags]": """
-LDFLAGS = ""
+do_compile:prepend() {
+    export LDFLAGS=
+    export LDSHARED="${CC} -shared"
+}
 """,
     # what makes the extension is not asked for; nothing of the host's stands in for it
     "pvsched-0.1.0-r0 do_compile": """
