@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from board.tools import yocto_builder, yocto_target
+from board.tools import cache, yocto_builder, yocto_target
 from board.tools.progress import Failure
 from board.tools.yocto_build import STUB, Build
 from board.tools.yocto_target import MACHINES, Release
@@ -27,6 +27,9 @@ COMPLAINT = re.compile(r"^(INFO: )?(ERROR|WARNING|FAIL|FAILED)(:| )|\bFAIL$")
 # Of meta-openembedded only what we have to do with is parsed: the one recipe, and what it needs.
 META_OE = ("meta-oe", "meta-python")
 HIDDEN = "/meta-oe/.*recipes- /meta-python/.*recipes-(?!devtools/python/python3-httptools_)"
+
+# Nothing is built, so Debian's files of the target are not needed.
+UNUSED = Path("/nonexistent")
 
 Check = tuple[str, Callable[[], list[str]]]
 
@@ -53,6 +56,18 @@ def checks(sources: Sources, whole: bool) -> list[Check]:
     return made
 
 
+@dataclass
+class Place(Build):
+    """A build directory of its own: one that builds packages at the same time is left alone."""
+
+    name: str = ""
+
+    @property
+    def folder(self) -> Path:
+        """Return where it lies."""
+        return cache.home() / "yocto" / "work" / self.name
+
+
 class Bench:
     """A build directory, its bitbake, and the layer's copy that the ordinary user may read."""
 
@@ -66,7 +81,7 @@ class Bench:
         self.bitbake = yocto_target.checkout(sources.bitbake, release.bitbake)
         kind = "whole" if whole else "quick"
         name = f"layer-{release.name}-{purpose}-{kind}"
-        self.build = Build(release, MACHINES["qemuarm"], self.core, self.bitbake, [], [], {}, name)
+        self.build = Place(release, MACHINES["qemuarm"], self.core, self.bitbake, [], [], UNUSED, name=name)
         self.log = self.build.folder / "check.log"
 
     def prepare(self, layers: Sequence[Path], settings: str = "") -> None:
@@ -132,7 +147,8 @@ class Bench:
         repository = self.sources.meta_openembedded
         assert repository is not None
         folder = yocto_target.checkout(repository, self.sources.release.name, META_OE)
-        mask = f'BBMASK += "{HIDDEN}"\n'
+        mask = f'BBMASK:append = " {HIDDEN}"\n'  # the distribution sets it after local.conf
+        mask += "".join(f'BBFILE_PATTERN_IGNORE_EMPTY_{name} = "1"\n' for name in ("openembedded-layer", "meta-python"))
         self.prepare([self.sources.layer], mask)
         conf = self.build.folder / "conf" / "bblayers.conf"
         conf.write_text(conf.read_text() + f'BBLAYERS += "{folder / META_OE[0]} {folder / META_OE[1]}"\n')

@@ -8,4 +8,5 @@ inherit python_setuptools_build_meta
 PEP517_BUILD_OPTS = "--skip-dependency-check"
 
 # Its parser hands NEON vectors of bytes to functions of words: gcc takes that on 32-bit ARM only when it is told to.
+# nooelint: oelint.vars.specific - arm is an override of every 32-bit machine
 CFLAGS:append:arm = " -flax-vector-conversions"
