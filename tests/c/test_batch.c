@@ -159,8 +159,8 @@ static void what_waits_behind_expires(void)
 {
     open_and_warm(1);
     struct pvs_spec spec = rig_spec(PVS_POOL);
-    spec.queue_timeout_ns = 1000000;
-    uint64_t id = one_long_and(10, "sleep 50", &spec);
+    spec.queue_timeout_ns = 50000000; /* an emulated machine takes a while to send them ahead */
+    uint64_t id = one_long_and(10, "sleep 300", &spec);
     rig_run();
     RIG_WANT(id, PVS_SUCCEEDED, 0);
     for (uint64_t other = id + 1; other <= id + 10; other++)
