@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 from board.tools import cache, host, yocto_sources
@@ -50,9 +51,12 @@ def oelint(layer: Path) -> list[str]:
 
 def kas(layer: Path, core: Path | None, bitbake: Path | None) -> list[str]:
     """Return what keeps kas from taking our files; with the repositories their commits are checked out as well."""
-    place = cache.home() / "kas"
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir()
+    with tempfile.TemporaryDirectory(prefix="kas-", dir=cache.home()) as place:
+        return kas_in(Path(place), layer, core, bitbake)
+
+
+def kas_in(place: Path, layer: Path, core: Path | None, bitbake: Path | None) -> list[str]:
+    """Do that in an empty folder."""
     for name, repository in (("openembedded-core", core), ("bitbake", bitbake)):
         if repository is not None:
             clone = ["git", "-c", "safe.directory=*", "clone", "-q", "--shared", "-n", str(repository)]
