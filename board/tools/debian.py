@@ -167,11 +167,14 @@ def first_error(said: str) -> str:
 
 
 def sources(release: str = RELEASE) -> list[str]:
-    """Return the host's own Debian sources of a release; Debian's usual ones where it has none."""
-    signed = f"[signed-by={KEYRING}] " if KEYRING.exists() else ""
-    form = "$(SITE) $(RELEASE) main|$(ORIGIN)|$(CODENAME)"
+    """Return sources of a Debian release: from the places that the host's apt has Debian from."""
+    form = "$(SITE)|$(RELEASE)|$(ORIGIN)"  # the origin is unknown before the first `apt-get update`
     said = host.run(["apt-get", "indextargets", "--format", form, "Created-By: Packages", "Component: main"], 30).stdout
-    lines = [line.split("|")[0] for line in said.splitlines() if re.search(rf"\|Debian\|{release}(-\w+)?$", line)]
-    mirror = "http://deb.debian.org/debian"
-    usual = [f"{mirror} {release} main", f"{mirror}-security {release}-security main"]
-    return [f"deb {signed}{line}" for line in dict.fromkeys(lines or usual)]
+    found = re.findall(r"^(\S+)\|(\w+)((?:-updates|-security)?)\|(?:Debian)?$", said, re.MULTILINE)
+    known = [place for place in found if place[1] == release] or found
+    if not known:
+        raise Failure(
+            "this machine's apt has no source of Debian", "add one to /etc/apt/sources.list, and: apt-get update"
+        )
+    signed = f"[signed-by={KEYRING}] " if KEYRING.exists() else ""
+    return list(dict.fromkeys(f"deb {signed}{site} {release}{suffix} main" for site, _, suffix in known))

@@ -94,3 +94,21 @@ def test_a_file_that_is_there_is_not_downloaded(archive: Any) -> None:
     archive._run = apt = FakeApt((1, "never"))
     assert archive.fetch([Package("busybox-static_1:1.35.0-4+b1_armhf.deb", "SHA256:aa")])[0].exists()
     assert apt.asked == []
+
+
+@pytest.mark.parametrize("origin", ["Debian", ""], ids=["after an update", "before one"])
+def test_debian_comes_from_where_the_host_has_it(monkeypatch: pytest.MonkeyPatch, origin: str) -> None:
+    """The host's own mirrors serve, for another release too; what is not Debian's does not."""
+    said = f"http://m/debian|bookworm|{origin}\nhttp://s|bookworm-security|{origin}\nhttp://x|bookworm-pgdg|\nhttp://y|bookworm|Y\n"
+    monkeypatch.setattr(debian.host, "run", lambda *command: subprocess.CompletedProcess(command, 0, said))
+    monkeypatch.setattr(debian, "KEYRING", Path("/nonexistent"))
+    for release in ("bookworm", "trixie"):
+        expected = [f"deb http://m/debian {release} main", f"deb http://s {release}-security main"]
+        assert debian.sources(release) == expected
+
+
+def test_a_host_without_debian_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No mirror is guessed."""
+    monkeypatch.setattr(debian.host, "run", lambda *command: subprocess.CompletedProcess(command, 0, ""))
+    with pytest.raises(Failure, match="no source of Debian"):
+        debian.sources()
