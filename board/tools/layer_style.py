@@ -28,7 +28,7 @@ def tools() -> dict[str, str]:
     """Return the environment in which `python -m oelint_adv` and `python -m kas` run."""
 
     def make(folder: Path) -> None:
-        host.checked([str(yocto_sources.pip()), "install", "-q", "--target", str(folder), *PACKAGES], 600)
+        host.checked([*yocto_sources.pip(), "install", "-q", "--target", str(folder), *PACKAGES], 600)
 
     folder = cache.entry("layer-tools", cache.digest(sys.version, *PACKAGES), make)
     return {**os.environ, "PYTHONPATH": str(folder), "PATH": f"{folder / 'bin'}{os.pathsep}{host.PATH}"}

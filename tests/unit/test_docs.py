@@ -16,7 +16,9 @@ FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 # tests/unit/test_docs.py, tests/c/test_queue.c, tests/unit/test_docs.py::test_links, test_links[a case]
 NAMED_TEST = re.compile(r"(tests/[\w/.-]+\.(?:py|c|h))(?:::(\w+))?")
 # Written so that this very file does not hold what it looks for.
-STRANGE = re.compile(r"/(?:root|work)/[\w.]|[/.]pypi\.org/simple|pythonhosted\.org|deb\.debian\.org|(?:extra-)?index-url\s*=")
+STRANGE = re.compile(
+    r"/(?:root|work)/[\w.]|[/.]pypi\.org/simple|pythonhosted\.org|deb\.debian\.org|(?:extra-)?index-url\s*="
+)
 
 
 def name_of(path: Path) -> str:
