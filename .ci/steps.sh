@@ -44,17 +44,6 @@ step() {
   fi
 }
 
-# look NAME LIMIT COMMAND...: its last lines are shown and its failure is not counted: what has not been seen to pass in CI yet.
-look() {
-  local name=$1 began=$SECONDS limit status
-  limit=$(seconds_for "$2")
-  shift 2
-  timeout --kill-after=30 "$limit" "$@" >"$CI_WORK/$name.log" 2>&1
-  status=$?
-  printf '%-10s %s %4d s  not counted; exit status %d\n' "$name" "look  " "$((SECONDS - began))" "$status"
-  grep -E '^(E  |FAILED|ERROR|[0-9]+ (passed|failed))|s (call|setup|teardown)' "$CI_WORK/$name.log" | tail -n 40 | cut -c1-160 | sed "s/^/  $name| /"
-}
-
 # ratios LIMIT COMMAND...: the benchmarks; the table that they end with is what a reader came for.
 ratios() {
   local log=$CI_WORK/benchmarks.log
