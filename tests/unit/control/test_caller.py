@@ -147,11 +147,13 @@ def peer_of_a_child(check: Callable[[socket.socket], None], reaped: bool) -> Non
             finally:
                 os._exit(0)
         accepted, _ = listener.accept()
-        with accepted:
-            os.waitid(os.P_PID, child, os.WEXITED | (0 if reaped else os.WNOWAIT))
-            check(accepted)
-        if not reaped:
-            os.waitpid(child, 0)
+        os.waitid(os.P_PID, child, os.WEXITED | (0 if reaped else os.WNOWAIT))
+        try:
+            with accepted:
+                check(accepted)
+        finally:
+            if not reaped:
+                os.waitpid(child, 0)
 
 
 @pytest.mark.parametrize("reaped", [True, False])

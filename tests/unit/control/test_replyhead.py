@@ -48,7 +48,7 @@ def test_payloads_spell_content_type_in_lower_case() -> None:
     assert names(render(400, b"", "text/html"))[0] == "Content-Type"
 
 
-@pytest.mark.parametrize("second", [0, 951782400, 1795288668, 4102444799])
+@pytest.mark.parametrize("second", [0, 951782400, 1795288668, 2147483647])
 def test_the_date_is_what_the_standard_says(second: int) -> None:
     """Compared with the standard library, which is too large for the daemon."""
     assert date_line(second) == f"Date: {email.utils.formatdate(second, usegmt=True)}\r\n"
