@@ -72,6 +72,14 @@ def discard_output() -> None:
     os.close(null)
 
 
+def settle_output() -> None:
+    """What cannot be written now could not be written at the exit of the interpreter: that would change its status."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        discard_output()
+
+
 def guarded(verb: str, arguments: list[str]) -> int:
     """Runs a verb; every way it can end is an exit status and at most one message."""
     try:
@@ -86,7 +94,9 @@ def guarded(verb: str, arguments: list[str]) -> int:
     except Exception as problem:
         from pvsched.cli.failure import report
 
-        return report(verb, arguments, problem)
+        status = report(verb, arguments, problem)
+        settle_output()
+        return status
 
 
 def help_shown() -> int:
