@@ -156,6 +156,7 @@ class Daemon:
             payload_bytes=settings.integer("scheduler.payload_bytes") or None,
             history=settings.integer("scheduler.history"),
             keeper=self._keeper,
+            cgroup=self._cgroup(),
         )
         self._undo.append(self._close_scheduler)
         self.history = TaskHistory(self.scheduler, settings.integer("scheduler.history"))
@@ -165,6 +166,19 @@ class Daemon:
         self._undo.insert(0, self.objects.close)  # the scheduler's tasks have its directory: it goes after them
         self._set_lanes(settings)
         self.loop.add_reader(self.scheduler.fileno(), self._turn)
+
+    def _cgroup(self) -> str | None:
+        """The folder of the tasks' cgroups. A device comes up without one that `auto` could not have, and says so."""
+        setting = self.settings.text("scheduler.cgroup")
+        if not setting:
+            return None
+        from pvsched.delegation import folder_for_tasks
+
+        try:
+            return folder_for_tasks(setting)
+        except PvschedError as problem:
+            self.log.warning(str(problem), hint=problem.hint)
+            return None
 
     def _open_control(self) -> None:
         settings = self.settings

@@ -122,6 +122,13 @@ SCHEDULER = (
         high=GIB,
     ),
     Key("scheduler.history", "integer", 256, "Ended tasks that `/tasks` still shows.", low=0, high=4096),
+    Key(
+        "scheduler.cgroup",
+        "text",
+        "",
+        "A folder of cgroup v2 for the tasks: each is killed and limited as a whole in one of its own. `auto`: below "
+        "the daemon's own, where that is delegated (systemd: `Delegate=yes`). Empty: none.",
+    ),
 )
 
 OBJECTS = (

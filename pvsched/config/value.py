@@ -79,6 +79,8 @@ def checked_text(key: Key, text: str) -> str:
         raise ValueError("control characters are not allowed")
     if key.kind == "path" and text and not text.startswith("/"):
         raise ValueError(f"{text!r} is not an absolute path")
+    if key.name == "scheduler.cgroup" and text not in ("", "auto") and not text.startswith("/"):
+        raise ValueError(f"{text!r} is neither `auto` nor an absolute path")
     if key.name.startswith("lanes.") and key.name.endswith(".weight"):
         _weight(text)
     return text

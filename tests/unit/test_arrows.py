@@ -35,6 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reload": {"errors", "config", "log", "scheduler"},
     "state": {"errors"},
     "socket_file": {"errors"},
+    "delegation": {"errors"},
     "objects.model": {"errors"},
     "objects (worker)": {"objects.model", "errors"},
     "objects": {"objects.model", "pvsched", "scheduler", "errors"},
@@ -45,7 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tuning": {"_core", "config", "control", "objects.model", "scheduler"},
     "daemon": {
         "pvsched", "errors", "masking", "loop", "scheduler", "config", "log", "notify", "signals", "drain", "reload",
-        "state", "socket_file", "tuning",
+        "state", "socket_file", "delegation", "tuning",
         "objects", "objects.model", "objects (worker)", "control", "control.endpoints",
     },
     "machine": set(),
