@@ -6,8 +6,10 @@ import hashlib
 import importlib
 import re
 import sys
+import textwrap
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -165,3 +167,90 @@ def test_an_image_without_cgroup2_is_told(layer_modules: ModuleType, tmp_path: P
     assert "cgroup v1" in line
     (line,) = image.findings(str(tmp_path), "cgroup_disable=memory")
     assert "no limits" in line
+
+
+class Fatal(Exception):
+    """bb.fatal, which ends the task."""
+
+
+class Image:
+    """An image for the class pvsched-sanity: its variables, its root file system, and what was said of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.config = folder / "kernel.config"
+        self.program = folder / "rootfs" / "usr" / "bin" / "pvsched"
+        self.program.parent.mkdir(parents=True)
+        self.program.touch()
+        self.variables = {
+            "IMAGE_ROOTFS": str(folder / "rootfs"),
+            "bindir": "/usr/bin",
+            "PVSCHED_SANITY": "warn",
+            "PVSCHED_SANITY_CONTAINERS": "1",
+            "PVSCHED_SANITY_KERNEL_CONFIG": str(self.config),
+        }
+        self.said: dict[str, list[str]] = {"note": [], "warn": [], "error": []}
+
+    def check(self) -> None:
+        """Run the function of the class as bitbake does, with a bb of ours."""
+        text = (LAYER / "classes" / "pvsched-sanity.bbclass").read_text()
+        found = re.search(r"^python pvsched_sanity\(\) \{\n(.*?)^\}", text, re.MULTILINE | re.DOTALL)
+        assert found is not None
+
+        def fatal(line: str) -> None:
+            raise Fatal(line)
+
+        utils = SimpleNamespace(to_boolean=lambda value: value == "1")
+        bb = SimpleNamespace(fatal=fatal, utils=utils, **{name: said.append for name, said in self.said.items()})
+        names: dict[str, Any] = {"bb": bb}
+        exec("def check(d):\n" + textwrap.indent(found.group(1), "  "), names)
+        names["check"](SimpleNamespace(getVar=self.variables.get))
+
+
+def test_the_sanity_class_warns_of_every_finding(layer_modules: ModuleType, tmp_path: Path) -> None:
+    """No mount of cgroup v2, and a kernel without loop devices: two warnings, and the image is made."""
+    image = Image(tmp_path)
+    image.config.write_text(layer_modules.kernel.fragment().replace("CONFIG_BLK_DEV_LOOP=y\n", ""))
+    image.check()
+    assert [line.split(":")[0] for line in image.said["warn"]] == ["pvsched-sanity"] * 2
+    assert "CONFIG_BLK_DEV_LOOP" in image.said["warn"][1]
+    assert not image.said["error"] + image.said["note"]
+
+
+def test_the_sanity_class_as_an_error_makes_no_image(layer_modules: ModuleType, tmp_path: Path) -> None:
+    """Every finding is told before the task ends; without any it does not end."""
+    image = Image(tmp_path)
+    image.variables["PVSCHED_SANITY"] = "error"
+    image.config.write_text("")
+    with pytest.raises(Fatal):
+        image.check()
+    assert len(image.said["error"]) > 20
+    image.config.write_text(layer_modules.kernel.fragment())
+    (tmp_path / "rootfs" / "etc").mkdir()
+    (tmp_path / "rootfs" / "etc" / "fstab").write_text("none /sys/fs/cgroup cgroup2 defaults 0 0\n")
+    image.check()
+
+
+def test_the_sanity_class_without_a_kernels_configuration(layer_modules: ModuleType, tmp_path: Path) -> None:
+    """A kernel from sstate, or a prebuilt one: a note says what to do; who asked for errors is warned."""
+    image = Image(tmp_path)
+    image.check()
+    assert "PVSCHED_SANITY_KERNEL_CONFIG" in image.said["note"][0]
+    assert len(image.said["warn"]) == 1
+    image.variables["PVSCHED_SANITY"] = "error"
+    with pytest.raises(Fatal):
+        image.check()
+    assert "bitbake -c shared_workdir" in image.said["warn"][1]
+
+
+def test_the_sanity_class_leaves_other_images_alone(layer_modules: ModuleType, tmp_path: Path) -> None:
+    """IMAGE_CLASSES reaches every image, an initramfs too."""
+    image = Image(tmp_path)
+    image.variables["PVSCHED_SANITY"] = "error"
+    image.program.unlink()
+    image.check()
+    assert not any(image.said.values())
+
+
+def test_the_sanity_class_asks_for_no_task_of_the_kernel() -> None:
+    """bitbake gives up where a kernel has no such task, and do_shared_workdir compiles a kernel that sstate has."""
+    assert "[depends]" not in (LAYER / "classes" / "pvsched-sanity.bbclass").read_text()

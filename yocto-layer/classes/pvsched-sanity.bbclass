@@ -1,32 +1,44 @@
-# Warns, when an image is made, of what pvsched will miss in it: kernel options, and cgroup v2. For one image inherit it
-# there, for all: IMAGE_CLASSES += "pvsched-sanity". PVSCHED_SANITY = "error" makes the warnings errors.
+# Warns, when an image with pvsched is made, of what pvsched will miss in it: kernel options, and cgroup v2. For one image
+# inherit it there, for all: IMAGE_CLASSES += "pvsched-sanity"; an image without pvsched is left alone.
+# With PVSCHED_SANITY = "error" no image is made while there is something to warn of.
 PVSCHED_SANITY ??= "warn"
 
 # Set it to "0" where no containers run: their kernel options are not asked for then.
 PVSCHED_SANITY_CONTAINERS ??= "1"
 
+# The .config of the image's kernel. A kernel that is compiled in this TMPDIR has left its own here when do_rootfs runs, which
+# needs its do_packagedata. One from the sstate cache, and one that is prebuilt, leave none. No task is asked for it:
+# do_shared_workdir, which makes it, never comes from sstate, so every fresh TMPDIR would compile a kernel; and bitbake
+# gives up where a kernel's recipe has no such task.
+PVSCHED_SANITY_KERNEL_CONFIG ??= "${STAGING_KERNEL_BUILDDIR}/.config"
+
 pvsched_sanity[doc] = "Warn of what pvsched will miss in this image"
 
-# Kernels without a configuration here (linux-dummy, one that is built elsewhere) are not looked at: a note says so.
 python pvsched_sanity() {
     import os
     import pvsched_layer
 
-    say = bb.error if d.getVar("PVSCHED_SANITY") == "error" else bb.warn
-    found = pvsched_layer.image.findings(d.getVar("IMAGE_ROOTFS"), d.getVar("APPEND") or "")
+    root = d.getVar("IMAGE_ROOTFS")
+    if not os.path.exists(root + d.getVar("bindir") + "/pvsched"):
+        return
+    strict = d.getVar("PVSCHED_SANITY") == "error"
+    found = pvsched_layer.image.findings(root, d.getVar("APPEND") or "")
 
-    config = os.path.join(d.getVar("STAGING_KERNEL_BUILDDIR"), ".config")
+    config = d.getVar("PVSCHED_SANITY_KERNEL_CONFIG")
     if os.path.exists(config):
         with open(config) as file:
             found += pvsched_layer.kernel.findings(file.read(), bb.utils.to_boolean(d.getVar("PVSCHED_SANITY_CONTAINERS")))
     else:
-        bb.note("pvsched-sanity: no %s, so the kernel's options were not looked at" % config)
+        (bb.warn if strict else bb.note)(
+            "pvsched-sanity: no %s, so the kernel's options were not looked at. `bitbake -c shared_workdir virtual/kernel`"
+            " compiles the kernel and makes it; or set PVSCHED_SANITY_KERNEL_CONFIG to the .config of a kernel that was"
+            " built elsewhere. Then: bitbake -f -c rootfs %s" % (config, d.getVar("PN"))
+        )
 
     for line in found:
-        say("pvsched-sanity: " + line)
+        (bb.error if strict else bb.warn)("pvsched-sanity: " + line)
+    if found and strict:
+        bb.fatal('pvsched-sanity: no image is made with this, because PVSCHED_SANITY is "error"')
 }
 
 ROOTFS_POSTPROCESS_COMMAND += "pvsched_sanity"
-
-# The kernel's .config is in place after this; a kernel class that has no such task is left alone.
-do_rootfs[depends] += "${@'' if d.getVar('PREFERRED_PROVIDER_virtual/kernel') == 'linux-dummy' else 'virtual/kernel:do_shared_workdir'}"
