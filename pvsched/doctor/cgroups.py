@@ -7,13 +7,20 @@ import os
 from pvsched.doctor.mounts import mounts
 from pvsched.doctor.probe import BETTER, BOOT, FEATURE, HERE, KERNEL, CannotTell, Lacks, Probe
 
-# The kernel's option, and the word of its command line where a distribution turns the controller off.
+# Lines of the kernel's configuration, and the word of its command line where a distribution turns the controller off.
 CONTROLLERS = {
-    "memory": ("CONFIG_MEMCG=y", "cgroup_enable=memory"),
-    "pids": ("CONFIG_CGROUP_PIDS=y", ""),
-    "cpu": ("CONFIG_FAIR_GROUP_SCHED=y", ""),
-    "io": ("CONFIG_BLK_CGROUP=y", ""),
-    "cpuset": ("CONFIG_CPUSETS=y", ""),
+    "memory": (("CONFIG_MEMCG=y",), "cgroup_enable=memory"),
+    "pids": (("CONFIG_CGROUP_PIDS=y",), ""),
+    "cpu": (("CONFIG_CGROUP_SCHED=y", "CONFIG_FAIR_GROUP_SCHED=y"), ""),
+    "io": (
+        (
+            "CONFIG_BLK_CGROUP=y",
+            "CONFIG_BLK_CGROUP_IOCOST=y for shares, io.weight (the scheduler BFQ has its own)",
+            "CONFIG_BLK_DEV_THROTTLING=y for limits, io.max",
+        ),
+        "",
+    ),
+    "cpuset": (("CONFIG_CPUSETS=y",), ""),
 }
 PURE = ((BOOT, "systemd.unified_cgroup_hierarchy=1 cgroup_no_v1=all"),)
 
@@ -55,10 +62,10 @@ def controller(name: str) -> str:
         line = next((words for words in map(str.split, file) if words[:1] == [v1_name]), [])
     if len(line) == 4 and line[1] != "0":
         raise Lacks("v1 has it", advice=PURE)
-    option, word = CONTROLLERS[name]
     if len(line) == 4 and line[3] == "0":
-        raise Lacks("turned off at boot", advice=((BOOT, word or f"without cgroup_disable={name}"),))
-    raise Lacks("the kernel has it not", advice=((KERNEL, option),))
+        word = CONTROLLERS[name][1] or f"without cgroup_disable={name}"
+        raise Lacks("turned off at boot", advice=((BOOT, word),))
+    raise Lacks("the kernel has it not")
 
 
 def delegation() -> str:
@@ -93,7 +100,8 @@ def kill() -> str:
 
 
 def _controller(name: str, role: str, cost: str) -> Probe:
-    return Probe(f"cgroup-{name}", role, lambda: controller(name), cost, ((KERNEL, CONTROLLERS[name][0]),))
+    advice = tuple((KERNEL, line) for line in CONTROLLERS[name][0])
+    return Probe(f"cgroup-{name}", role, lambda: controller(name), cost, advice)
 
 
 PROBES = (
@@ -105,7 +113,7 @@ PROBES = (
     _controller("memory", BETTER, "no limit of the memory that a task or container really uses"),
     _controller("pids", BETTER, "a fork bomb in a container is everybody's"),
     _controller("cpu", FEATURE, "containers cannot be given shares of the processor"),
-    _controller("io", FEATURE, "containers cannot be given shares of the disk"),
+    _controller("io", FEATURE, "containers can be given neither shares of the disk nor limits"),
     _controller("cpuset", FEATURE, "containers cannot be bound to processors"),
     Probe(
         "delegation", BETTER, delegation, "tasks get no cgroups of their own",

@@ -135,6 +135,6 @@ def probes(state: str) -> tuple[Probe, ...]:
         ),
         Probe(
             "dm-verity", FEATURE, verity, "images cannot be verified block by block as they are read",
-            ((KERNEL, "CONFIG_BLK_DEV_DM=y"), (KERNEL, "CONFIG_DM_VERITY=y")),
+            tuple((KERNEL, f"CONFIG_{name}=y") for name in ("MD", "BLK_DEV_DM", "DM_VERITY")),
         ),
     )  # fmt: skip

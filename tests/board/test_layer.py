@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from pvsched.doctor.report import fragment, subjects
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 LAYER = ROOT / "yocto-layer"
 RECIPES = LAYER / "recipes-pvsched" / "pvsched"
@@ -129,6 +131,22 @@ def test_a_kernel_that_lacks_an_option_is_told(layer_modules: ModuleType) -> Non
     without_loop = whole.replace("CONFIG_BLK_DEV_LOOP=y\n", "")
     assert len(kernel.findings(without_loop)) == 1
     assert kernel.findings(without_loop, containers=False) == []
+    with_bfq = whole.replace("CONFIG_BLK_CGROUP_IOCOST=y", "CONFIG_BFQ_GROUP_IOSCHED=y")
+    assert kernel.findings(with_bfq) == []
+
+
+def test_no_option_stands_without_what_it_depends_on(layer_modules: ModuleType) -> None:
+    """A fragment loses an option whose dependency is off: these are the ones that no usual kernel has by itself."""
+    options = re.findall(r"^CONFIG_(\w+)=y", layer_modules.kernel.fragment(), re.MULTILINE)
+    doctor = re.findall(r"^CONFIG_(\w+)=y", "\n".join(fragment(subjects("/"))), re.MULTILINE)
+    needs = {
+        "FAIR_GROUP_SCHED": "CGROUP_SCHED", "CGROUP_SCHED": "CGROUPS", "MEMCG": "CGROUPS", "CPUSETS": "CGROUPS",
+        "BLK_CGROUP": "CGROUPS", "BLK_CGROUP_IOCOST": "BLK_CGROUP", "BLK_DEV_THROTTLING": "BLK_CGROUP",
+        "BLK_DEV_DM": "MD", "DM_VERITY": "BLK_DEV_DM", "SQUASHFS_XZ": "SQUASHFS", "PID_NS": "NAMESPACES",
+        "MEMFD_CREATE": "TMPFS", "PROC_CHILDREN": "PROC_FS",
+    }  # fmt: skip
+    for names in (options, doctor):
+        assert [name for name in names if name in needs and needs[name] not in names] == []
 
 
 def test_the_doctor_knows_every_option_of_the_layer(layer_modules: ModuleType) -> None:

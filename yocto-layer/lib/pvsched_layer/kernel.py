@@ -33,10 +33,16 @@ CONTAINERS = {
     "SQUASHFS": "images of containers cannot be mounted",
     "SQUASHFS_XZ": "images of containers cannot be mounted, if they are packed by xz",
     "BLK_DEV_LOOP": "a file cannot be mounted: no squashfs images",
+    "CGROUP_SCHED": "no `CONFIG_FAIR_GROUP_SCHED`, which depends on it",
     "FAIR_GROUP_SCHED": "containers cannot be given shares of the processor",
-    "BLK_CGROUP": "containers cannot be given shares of the disk",
+    "BLK_CGROUP": "containers can be given neither shares of the disk nor limits",
+    "BLK_CGROUP_IOCOST": "containers cannot be given shares of the disk (`io.weight`), unless its scheduler is BFQ",
+    "BLK_DEV_THROTTLING": "containers cannot be limited in their use of the disk (`io.max`)",
     "CPUSETS": "containers cannot be bound to processors",
 }
+
+# What does the same as an option, and is enough in its place.
+INSTEAD = {"BLK_CGROUP_IOCOST": "BFQ_GROUP_IOSCHED"}
 
 
 def parse(text: str) -> set[str]:
@@ -56,7 +62,7 @@ def findings(text: str, containers: bool = True) -> list[str]:
         f"CONFIG_{option} is {kind} and not set: {why}"
         for kind, options in groups
         for option, why in options.items()
-        if option not in have
+        if option not in have and INSTEAD.get(option) not in have
     ]
 
 
