@@ -59,9 +59,9 @@ def test_a_probe_that_hangs_is_ended() -> None:
         return hang()
 
     began = time.monotonic()
-    found = looked([probe(hang_with_a_child, NEEDED), probe(good)], patience=0.3)
+    found = looked([probe(hang_with_a_child, NEEDED), probe(good)], patience=2)
     assert [one["state"] for one in found] == ["missing", "good"]
-    assert found[0]["detail"] == "no answer within 0.3 s"
+    assert found[0]["detail"] == "no answer within 2 s"
     os.close(write)
     assert os.read(read, 1) == b"", "a grandchild holds the pipe"
     os.close(read)
