@@ -13,6 +13,13 @@ MIB = 1 << 20
 LEAST_MEMORY, LEAST_AVAILABLE = 56 * MIB, 24 * MIB  # a board of 64 MB shows 56 or more
 FILES = 448  # control.max_connections, the workers of scheduler.max_workers, and what the daemon itself holds open
 TIME_ERROR = 5
+# Yocto's packages of what the daemon imports and python3-core has not. tests/board/test_layer_imports.py compares.
+PACKAGES = {
+    "_cffi_backend": "python3-cffi", "_json": "python3-json", "_queue": "python3-threading",
+    "difflib": "python3-difflib", "fcntl": "python3-fcntl", "hashlib": "python3-crypt",
+    "httptools": "python3-httptools", "json": "python3-json", "resource": "python3-resource", "socket": "python3-io",
+    "tempfile": "python3-io", "termios": "python3-io", "tomllib": "python3-tomllib", "tty": "python3-terminal",
+}  # fmt: skip
 
 
 def python() -> str:
@@ -22,9 +29,7 @@ def python() -> str:
         import pvsched.daemon
         import pvsched.objects.tasks  # noqa: F401
     except ImportError as problem:
-        name = (problem.name or "?").partition(".")[0].lstrip("_")
-        ours = {"httptools": "python3-httptools", "cffi_backend": "python3-cffi", "cffi": "python3-cffi"}
-        package = ours.get(name, f"python3-{name}")
+        package = PACKAGES.get((problem.name or "").partition(".")[0], "pvsched")  # pvsched brings them all
         raise Lacks(str(problem), advice=((IMAGE, f'IMAGE_INSTALL:append = " {package}"'),)) from None
     return "every module is there"
 

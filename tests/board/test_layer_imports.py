@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from pvsched.doctor import device
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 RECIPE = ROOT / "yocto-layer" / "recipes-pvsched" / "pvsched" / "pvsched.inc"
 
@@ -106,6 +108,13 @@ def test_every_import_is_in_rdepends(part: str) -> None:
 def test_rdepends_name_nothing_that_is_not_imported(part: str) -> None:
     """What nothing imports any more does not stay in RDEPENDS."""
     assert not named(part) - set(needed(part))
+
+
+def test_the_doctor_names_the_same_packages() -> None:
+    """`pvsched doctor` tells which package brings a module that is missing on a device."""
+    modules = {module for file in files_of("") for module in imports(file)}
+    known = {module: f"python3-{package}" for module, package in {**PACKAGE, **OURS}.items() if module in modules}
+    assert known == device.PACKAGES
 
 
 @pytest.mark.slow

@@ -143,16 +143,30 @@ def test_clock_and_memory() -> None:
     assert "10 MiB" in lack(device.enough_memory, {"MemTotal": 64 * mib, "MemAvailable": 10 * mib}).detail
 
 
-def test_a_module_that_is_missing_is_named_as_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Yocto splits the standard library: the line names the part."""
+@pytest.mark.parametrize(
+    ("module", "package"),
+    [
+        ("httptools", "python3-httptools"),
+        ("_cffi_backend", "python3-cffi"),
+        ("hashlib", "python3-crypt"),
+        ("socket", "python3-io"),
+        ("json.decoder", "python3-json"),
+        ("heapq", "pvsched"),
+        ("pvsched.daemon", "pvsched"),
+    ],
+)
+def test_a_module_that_is_missing_is_named_as_a_package(
+    module: str, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Yocto splits the standard library, by names of its own: the line names the part, or pvsched, which needs all."""
     import builtins
 
     genuine = builtins.__import__
 
     def without(name: str, *rest: object) -> object:
         if name == "pvsched.daemon":
-            raise ModuleNotFoundError("No module named 'httptools'", name="httptools")
+            raise ModuleNotFoundError(f"No module named {module!r}", name=module)
         return genuine(name, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(builtins, "__import__", without)
-    assert lack(device.python).advice == (("image", 'IMAGE_INSTALL:append = " python3-httptools"'),)
+    assert lack(device.python).advice == (("image", f'IMAGE_INSTALL:append = " {package}"'),)
