@@ -98,6 +98,17 @@ def test_recipes_have_the_projects_version() -> None:
     assert f'PV = "{version}+git"' in (RECIPES / "pvsched-git.inc").read_text()
 
 
+def test_a_folder_stands_in_for_the_place_of_the_releases() -> None:
+    """kas and the documents mirror the very place that the recipes name: bitbake does not check file:// itself."""
+    found = re.search(r'^PVSCHED_RELEASES \?\?= "(https://[^"]+)"', (RECIPES / "pvsched-release.inc").read_text(), re.M)
+    assert found is not None
+    line = f'PREMIRRORS:prepend = "{found.group(1)}/.* file://'
+    for path in (LAYER / "kas" / "base.yml", LAYER / "README.md", ROOT / "docs" / "howto" / "yocto.md"):
+        text = path.read_text()
+        assert line in text, path
+        assert not re.search(r'^\s*PVSCHED_RELEASES.*"file:', text, re.M), path
+
+
 def test_both_releases_are_pinned_to_one_commit() -> None:
     """The tarball and the git recipe are of the same commit."""
     release = re.search(r'PVSCHED_RELEASE_COMMIT = "([0-9a-f]{40})"', (RECIPES / "pvsched-release.inc").read_text())
