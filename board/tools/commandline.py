@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -23,7 +24,11 @@ class Parser(argparse.ArgumentParser):
 
 
 def run(name: str, main: Callable[[list[str]], int]) -> NoReturn:
-    """Run a script's `main(arguments)`, and leave with its exit status; 111 and the like come with a Failure."""
+    """Run a script's `main(arguments)`, and leave with its exit status; 111 and the like come with a Failure.
+
+    SIGTERM is an end past every `finally`, as Ctrl-C is: what was started is ended, and what was made for a while goes.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         sys.exit(main(sys.argv[1:]))
     except Failure as failure:
