@@ -230,6 +230,23 @@ def test_sysvinit_says_that_it_did_not_start(init: Init) -> None:
     assert init("status")[0] == 3
 
 
+def test_sysvinit_hands_its_defaults_to_the_daemon(init: Init) -> None:
+    """A PVSCHED_... in the file of defaults is one of the daemon's environment, exported or not."""
+    with (init.directory / "default").open("a") as file:
+        file.write("PVSCHED_SCHEDULER_WORKERS=1\n")
+    assert init("start")[0] == 0
+    assert b"PVSCHED_SCHEDULER_WORKERS=1" in Path(f"/proc/{init.pid()}/environ").read_bytes().split(b"\0")
+
+
+def test_sysvinit_leaves_a_daemon_whose_socket_is_elsewhere(init: Init) -> None:
+    """It lives, so it stays; the script says where it looked."""
+    with (init.directory / "default").open("a") as file:
+        file.write(f"ARGUMENTS='--state {init.directory}/state --socket {init.directory}/other'\nSTART_WAIT=5\n")
+    status, said = init("start")
+    assert (status, f"there is no {init.directory}/pv-ctrl" in said) == (0, True), said
+    assert init("status")[0] == 0
+
+
 @pytest.mark.parametrize("script", ["sysvinit/pvsched", "openwrt/pvsched.init"])
 def test_the_scripts_are_clean(script: str) -> None:
     """shellcheck finds nothing (procd's shell has `local`)."""
@@ -266,7 +283,7 @@ def test_procd_is_told_how_to_run_it(tmp_path: Path) -> None:
     assert f"procd_set_param file {settings}" in calls
     assert "procd_set_param reload_signal HUP" in calls
     assert "procd_set_param stderr 1" in calls
-    assert procd(tmp_path, "triggers") == ["procd_add_reload_trigger pvsched"]
+    assert procd(tmp_path, "triggers") == ["procd_add_config_trigger config.change pvsched /etc/init.d/pvsched restart"]
 
 
 def test_procd_is_told_nothing_when_it_is_disabled(tmp_path: Path) -> None:
