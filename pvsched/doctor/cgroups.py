@@ -1,4 +1,4 @@
-"""cgroup v2: what limits a task, and ends it with all that it started."""
+"""cgroup v2: what limits a task, and ends it with all that it started, once `scheduler.cgroup` is set."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def controller(name: str) -> str:
 
 
 def delegation() -> str:
-    """A cgroup below our own is made, looked at, and removed."""
+    """A cgroup below our own is made and removed; the controller memory can be handed on to it."""
     here = own()
     made = os.path.join(here, f"pvsched-doctor-{os.getpid()}")
     try:
@@ -79,6 +79,15 @@ def delegation() -> str:
     except OSError as problem:
         raise Lacks(f"{here}: {problem.strerror}") from None
     os.rmdir(made)
+    if not os.access(os.path.join(here, "cgroup.subtree_control"), os.W_OK):
+        raise Lacks(f"{here}: cgroup.subtree_control is not ours to write")
+    with open(os.path.join(here, "cgroup.controllers")) as file:
+        if "memory" not in file.read().split():
+            raise Lacks(
+                f"{here} has no controller memory to hand on",
+                cost="with scheduler.cgroup a tree is killed as a whole, but its memory is not limited as a whole",
+                advice=((HERE, "see cgroup-memory; if that is good: Delegate=yes in the unit"),),
+            )
     return here
 
 
@@ -107,20 +116,20 @@ def _controller(name: str, role: str, cost: str) -> Probe:
 PROBES = (
     Probe(
         "cgroup-v2", BETTER, version,
-        "a task's memory limit is one of address space, and its tree is found by parent, group and subreaper",
+        "no scheduler.cgroup: a task's memory is limited as address space, its tree found by parent, group and subreaper",
         ((KERNEL, "CONFIG_CGROUPS=y"), *PURE),
     ),
-    _controller("memory", BETTER, "no limit of the memory that a task or container really uses"),
+    _controller("memory", BETTER, "no limit of the memory that a container uses, or, with scheduler.cgroup, a task's whole tree"),
     _controller("pids", BETTER, "a fork bomb in a container is everybody's"),
     _controller("cpu", FEATURE, "containers cannot be given shares of the processor"),
     _controller("io", FEATURE, "containers can be given neither shares of the disk nor limits"),
     _controller("cpuset", FEATURE, "containers cannot be bound to processors"),
     Probe(
-        "delegation", BETTER, delegation, "tasks get no cgroups of their own",
+        "delegation", BETTER, delegation, 'scheduler.cgroup = "auto" cannot be used: tasks get no cgroups of their own',
         ((HERE, "run as root, or under systemd with Delegate=yes"),),
     ),
     Probe(
-        "cgroup.kill", BETTER, kill, "a tree is killed process by process",
+        "cgroup.kill", BETTER, kill, "a tree is killed process by process, with scheduler.cgroup too",
         ((KERNEL, "Linux 5.14 or later; no option"),),
     ),
 )  # fmt: skip

@@ -102,6 +102,20 @@ def test_cgroup_versions(mounted: Path) -> None:
     assert ("kernel", "CONFIG_CGROUPS=y") in lack(cgroups.version).advice
 
 
+def test_what_a_delegated_cgroup_has_to_hand_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """To make a folder is not enough: without the controller memory nothing in it limits memory."""
+    monkeypatch.setattr(cgroups, "own", lambda: str(tmp_path))
+    assert "subtree_control" in lack(cgroups.delegation).detail
+    (tmp_path / "cgroup.subtree_control").touch()
+    (tmp_path / "cgroup.controllers").write_text("cpuset pids\n")
+    found = lack(cgroups.delegation)
+    assert "no controller memory" in found.detail
+    assert "killed as a whole" in found.cost
+    (tmp_path / "cgroup.controllers").write_text("cpuset memory pids\n")
+    assert cgroups.delegation() == str(tmp_path)
+    assert not [path for path in tmp_path.iterdir() if path.is_dir()]
+
+
 def test_crun_beside_v1(mounted: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """It is there, and refuses: said before somebody finds out."""
     program = tmp_path / "crun"

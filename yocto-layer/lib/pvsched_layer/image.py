@@ -31,13 +31,13 @@ def findings(root: str, cmdline: str) -> list[str]:
     found = []
     if not mounts_cgroup2(root):
         found.append(
-            "nothing mounts cgroup v2: without it a process that leaves its session can outlive a killed keeper."
-            " Use systemd, or add to /etc/fstab: cgroup2 /sys/fs/cgroup cgroup2 defaults 0 0"
+            "nothing mounts cgroup v2, which scheduler.cgroup takes: a task's memory is limited, and its tree killed, as a"
+            " whole by it alone. Use systemd, or add to /etc/fstab: cgroup2 /sys/fs/cgroup cgroup2 defaults 0 0"
         )
     for word in cmdline.split():
         name, _, value = word.partition("=")
         if name == "systemd.unified_cgroup_hierarchy" and value in ("0", "no", "false"):
-            found.append(f"the kernel's command line has {word}: cgroup v1, where containers have no limits of ours")
+            found.append(f"the kernel's command line has {word}: cgroup v1, where scheduler.cgroup cannot be set")
         if name == "cgroup_disable":
             found.append(f"the kernel's command line has {word}: no limits by these controllers")
     return found

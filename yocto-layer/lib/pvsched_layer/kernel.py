@@ -14,8 +14,8 @@ NEEDED = {
 
 # Without these something is weaker.
 WANTED = {
-    "CGROUPS": "a task's memory limit is one of address space, its tree is found by parent, group and subreaper",
-    "MEMCG": "no limit of the memory that a task or container really uses",
+    "CGROUPS": "no `scheduler.cgroup`, by which a task's whole tree is limited in memory and killed; no limits of containers",
+    "MEMCG": "no limit of the memory that a container uses, or, with `scheduler.cgroup`, a task's whole tree",
     "CGROUP_PIDS": "a fork bomb in a container is everybody's",
     "PROC_CHILDREN": "all of /proc is read to find what a task has started",
     "TMPFS": "nothing keeps /run in memory, where the socket is",
