@@ -116,10 +116,12 @@ def _controller(name: str, role: str, cost: str) -> Probe:
 PROBES = (
     Probe(
         "cgroup-v2", BETTER, version,
-        "no scheduler.cgroup: a task's memory is limited as address space, its tree found by parent, group and subreaper",
+        "no scheduler.cgroup: a task's memory limit is of address space, its tree found by parent, group and subreaper",
         ((KERNEL, "CONFIG_CGROUPS=y"), *PURE),
     ),
-    _controller("memory", BETTER, "no limit of the memory that a container uses, or, with scheduler.cgroup, a task's whole tree"),
+    _controller(
+        "memory", BETTER, "no limit of the memory that a container uses, or, with scheduler.cgroup, a task's whole tree"
+    ),
     _controller("pids", BETTER, "a fork bomb in a container is everybody's"),
     _controller("cpu", FEATURE, "containers cannot be given shares of the processor"),
     _controller("io", FEATURE, "containers can be given neither shares of the disk nor limits"),
