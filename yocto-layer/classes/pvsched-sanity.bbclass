@@ -1,6 +1,7 @@
 # Warns, when an image with pvsched is made, of what pvsched will miss in it: kernel options, and cgroup v2. For one image
 # inherit it there, for all: IMAGE_CLASSES += "pvsched-sanity"; an image without pvsched is left alone.
-# With PVSCHED_SANITY = "error" no image is made while there is something to warn of.
+# With PVSCHED_SANITY = "error" no image is made while there is something to warn of; "off" is for a single image that is
+# no device's root file system, such as a container's: PVSCHED_SANITY:pn-NAME = "off".
 PVSCHED_SANITY ??= "warn"
 
 # Set it to "0" where no containers run: their kernel options are not asked for then.
@@ -19,7 +20,7 @@ python pvsched_sanity() {
     import pvsched_layer
 
     root = d.getVar("IMAGE_ROOTFS")
-    if not os.path.exists(root + d.getVar("bindir") + "/pvsched"):
+    if d.getVar("PVSCHED_SANITY") == "off" or not os.path.exists(root + d.getVar("bindir") + "/pvsched"):
         return
     strict = d.getVar("PVSCHED_SANITY") == "error"
     found = pvsched_layer.image.findings(root, d.getVar("APPEND") or "")
