@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import re
 import shutil
 import sys
@@ -42,9 +43,19 @@ class Build:
         """Write the configuration, and copy our layers to where the ordinary user may read them."""
         for folder in (self.folder, self.folder / "conf"):
             yocto_builder.own(folder)
+        self._forget_other_releases()
         layers = [self.core / "meta", *(self._copied(layer) for layer in (STUB, *self.layers))]
         _write(self.folder / "conf" / "bblayers.conf", self._bblayers(layers))
         _write(self.folder / "conf" / "local.conf", self._local())
+
+    def _forget_other_releases(self) -> None:
+        """Remove what an earlier commit's release left in DL_DIR by the same name: bitbake would warn of its hash."""
+        for mirror in self.mirrors:
+            for file in mirror.glob("*.tar.gz"):
+                old = self.folder / "downloads" / file.name
+                if old.exists() and not filecmp.cmp(old, file, shallow=False):
+                    old.unlink()
+                    old.with_name(old.name + ".done").unlink(missing_ok=True)
 
     def run(self, *arguments: str) -> bool:
         """Run bitbake; tell whether it succeeded and said nothing against what it built."""
