@@ -98,9 +98,9 @@ def test_a_program_has_only_what_it_should(bench: Bench, pipe: Any) -> None:
 def test_limits_hold_for_their_task_alone(bench: Bench, executor: Any) -> None:
     """A task with limits has them, the next one in the same scheduler has not."""
     scheduler = bench.open(executor=executor, workers=1)
-    limits = {"nice": 3, "memory": 1 << 33, "cpu": 50, "files": 123, "ionice": "idle"}
+    limits = {"nice": 3, "memory": 1 << 30, "cpu": 50, "files": 123, "ionice": "idle"}
     data = bench.one(scheduler, "limits", limits=limits)["data"]
-    assert data == {"nice": os.nice(0) + 3, "memory": 1 << 33, "cpu": 50, "files": 123}
+    assert data == {"nice": os.nice(0) + 3, "memory": 1 << 30, "cpu": 50, "files": 123}
     after = bench.one(scheduler, "limits")["data"]
     assert after["files"] == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     assert after["nice"] == os.nice(0)
