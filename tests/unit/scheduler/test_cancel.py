@@ -91,7 +91,8 @@ def test_a_cancel_needs_no_further_call(bench: Bench, executor: Any, tmp_path: A
         )
     id = scheduler.add_task(task, documents.append)
     bench.file_appears(scheduler, tmp_path / "x")
-    pid = scheduler.explain(id)["worker"]
+    while (pid := scheduler.explain(id)["worker"]) is None:
+        scheduler.run(wait=0.1)  # it has begun before we are told of its start
     assert scheduler.cancel(id)
     assert dies(pid)
     bench.drain(scheduler)
