@@ -144,6 +144,7 @@ static int one_failure(int call, long at, int error, int for_ever, int who)
 
     memset(&rig, 0, sizeof(rig));
     rig.keeper_may_die = 1;
+    rig.strays = call == SEAM_prctl;
     rig.fds_before = rig_count_fds();
     seam_arm(call, at, error, for_ever, who);
     int e = pvs_open(&rig.core, &set);
