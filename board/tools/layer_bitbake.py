@@ -135,8 +135,8 @@ class Bench:
     def check_layer(self) -> list[str]:
         """Run yocto-check-layer; the layer must not be in bblayers.conf before."""
         self.prepare([])
-        for cached in self.build.folder.glob("tmp*/cache"):  # scarthgap's renews a part of it, and finds "Basehash mismatch"
-            shutil.rmtree(cached)
+        for cached in self.build.folder.glob("tmp*/cache"):
+            shutil.rmtree(cached)  # scarthgap's bitbake renews but a part, and stops with "Basehash mismatch"
         tested = self.build.folder / "tested" / "meta-pvsched"
         shutil.rmtree(tested.parent, ignore_errors=True)
         shutil.copytree(self.sources.layer, tested, symlinks=True)
