@@ -59,7 +59,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }  # fmt: skip
 
 # What runs in a worker: it must never see the main loop's side.
-WORKER_SIDE = {"tasks", "body", "chunked", "client", "digest", "pace", "sending", "store", "upload"}
+WORKER_SIDE = {"tasks", "body", "chunked", "client", "digest", "hashing", "pace", "sending", "store", "upload"}
 
 HEADERS: dict[str, set[str]] = {
     "pvs.h": set(),
