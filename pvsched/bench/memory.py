@@ -29,6 +29,9 @@ for number in range(16):
 while scheduler.pending:
     scheduler.run(wait=1.0)
 """
+FORKED = OURS.replace(
+    "\nfrom", '\nfrom pvsched.scheduler.keeper import fork_keeper\nkeeper = fork_keeper(["pvsched.bench.work"])\nfrom', 1
+).replace('"pool")', '"pool", keeper=keeper)')
 PEER = """
 import sys
 from concurrent.futures import ProcessPoolExecutor
@@ -43,14 +46,16 @@ READY = "\nsys.stdout.write('ready\\n'); sys.stdout.flush(); sys.stdin.read(); l
 
 
 def rows(effort: Effort) -> list[Row]:
-    ours, peer, bare = [], [], []
+    ours, forked, peer, bare = [], [], [], []
     for _ in range(effort.rounds):
         ours.append(weigh(OURS))
+        forked.append(weigh(FORKED))
         peer.append(weigh(PEER))
         bare.append(weigh(BARE))
     name = "scheduler with 2 idle pool workers, PSS"
     return [
         against(TOPIC, name, "MB", ours, "ProcessPoolExecutor", peer, Target(0.55)),
+        against(TOPIC, f"{name}, its keeper forked first", "MB", forked, "ProcessPoolExecutor", peer),
         against(TOPIC, name, "MB", ours, "a bare interpreter", bare),
         *daemon(effort),
     ]

@@ -161,9 +161,8 @@ def _live(fd: int, registry: Registry | None, modules: Sequence[str]) -> None:
 
         import pvsched.scheduler.worker as worker_module
 
-        if registry is None:
-            gc.collect()  # what importing has left; in a fork of the caller it would copy the caller's whole heap
-        gc.freeze()  # a collection in a worker then touches, and so copies, none of these pages
+        # no collection first: it would write to, and so copy, each page that is shared with whom this was forked from
+        gc.freeze()  # nor does one in a worker touch these pages then
         handle = ffi.new("pvs_worker **")
         status = lib.pvs_keeper_main(fd, lib.pvs_python_hooks(), handle)
         if status == 1:
