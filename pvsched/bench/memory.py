@@ -30,7 +30,9 @@ while scheduler.pending:
     scheduler.run(wait=1.0)
 """
 FORKED = OURS.replace(
-    "\nfrom", '\nfrom pvsched.scheduler.keeper import fork_keeper\nkeeper = fork_keeper(["pvsched.bench.work"])\nfrom', 1
+    "\nfrom",
+    '\nfrom pvsched.scheduler.keeper import fork_keeper\nkeeper = fork_keeper(["pvsched.bench.work"])\nfrom',
+    1,
 ).replace('"pool")', '"pool", keeper=keeper)')
 PEER = """
 import sys
