@@ -86,7 +86,7 @@ struct pvs_settings {
     uint32_t workers;       /* running at once, inline excepted; 0 = every task inline */
     uint32_t max_workers;   /* pvs_set_workers may go up to here; default max(workers, 16) */
     uint32_t buffer_bytes;  /* per worker, for results; default 65536 */
-    uint32_t batch;         /* most tasks sent ahead to one pool worker; default 16, at most 32 */
+    uint32_t batch;         /* most tasks sent ahead to one pool worker; default 32, at most 32 */
     uint32_t inline_budget; /* inline tasks handed over per step; default 1 */
     uint32_t spares;        /* most one-shot workers made ahead; default 1 */
     uint64_t payload_bytes; /* for all waiting payloads together; default capacity * 1 KiB, at least 8 MiB */

@@ -31,7 +31,7 @@ static int settle(struct pvs_settings *s)
     s->lanes = or_default(s->lanes, 64);
     s->max_workers = or_default(s->max_workers, s->workers > 16 ? s->workers : 16);
     s->buffer_bytes = or_default(s->buffer_bytes, 65536);
-    s->batch = or_default(s->batch, 16);
+    s->batch = or_default(s->batch, 32);
     s->inline_budget = or_default(s->inline_budget, 1);
     if (!s->payload_bytes)
         s->payload_bytes = (uint64_t)s->capacity * 1024 < (8u << 20) ? 8u << 20 : (uint64_t)s->capacity * 1024;

@@ -109,7 +109,7 @@ SCHEDULER = (
         high=1_000_000,
     ),
     Key("scheduler.lanes", "integer", 64, "Lanes that may exist.", low=2, high=1024),
-    Key("scheduler.batch", "integer", 16, "The most tasks sent ahead to one busy worker.", low=1, high=32),
+    Key("scheduler.batch", "integer", 32, "The most tasks sent ahead to one busy worker.", low=1, high=32),
     Key("scheduler.spares", "integer", 1, "One-shot workers made ahead of need.", low=0, high=16),
     Key("scheduler.inline_budget", "integer", 1, "Inline tasks run in one turn of the main loop.", low=1, high=64),
     Key(

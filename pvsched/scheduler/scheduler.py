@@ -57,7 +57,7 @@ class Scheduler:
         zot_exact: bool = False,
         inline_budget: int = 1,
         spares: int = 1,
-        batch: int = 16,
+        batch: int = 32,
         payload_bytes: int | None = None,
         registry: Registry | None = None,
         clock: Callable[[], int] | None = None,
