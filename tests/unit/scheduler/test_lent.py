@@ -100,7 +100,7 @@ def test_limits_hold_for_their_task_alone(bench: Bench, executor: Any) -> None:
     scheduler = bench.open(executor=executor, workers=1)
     limits = {"nice": 3, "memory": 1 << 30, "cpu": 50, "files": 123, "ionice": "idle"}
     data = bench.one(scheduler, "limits", limits=limits)["data"]
-    assert data == {"nice": os.nice(0) + 3, "memory": 1 << 30, "cpu": 50, "files": 123}
+    assert data == {"nice": min(os.nice(0) + 3, 19), "memory": 1 << 30, "cpu": 50, "files": 123}
     after = bench.one(scheduler, "limits")["data"]
     assert after["files"] == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     assert after["nice"] == os.nice(0)
