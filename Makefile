@@ -1,7 +1,7 @@
 # make demo   sets up, then shows small requests answered while 64 MiB objects are stored
 # make test   sets up, then runs the fast tests
 # make bench  sets up with the peers, then measures this machine (QUICK=1 for a short look)
-# make lint   ruff, mypy, clang-format, clang-tidy, cppcheck        make fuzz   the fuzzers, FUZZ_SECONDS each (default 30)
+# make lint   ruff, mypy, clang-format, clang-tidy, cppcheck        make fuzz   the fuzzers, FUZZ_SECONDS each (default 600)
 # make clean  removes what was built and set up
 #
 # Setting up makes .venv and builds the C core in place. What Debian must have for it is installed when you are root and
@@ -9,7 +9,7 @@
 
 PYTHON ?= python3
 VENV := .venv
-FUZZ_SECONDS ?= 30
+FUZZ_SECONDS ?= 600
 PYTEST_ARGS ?=
 SOURCES := setup.py pyproject.toml $(wildcard csrc/*.c csrc/*.h csrc/*.py)
 
@@ -43,7 +43,7 @@ bench: $(call READY,bench)
 lint: $(call READY,dev)
 	@.ci/lint $(PY)
 
-fuzz: $(call READY,test)
+fuzz: $(call READY,dev)
 	FUZZ_SECONDS=$(FUZZ_SECONDS) $(PY) -m pytest tests -k fuzz --ignore=tests/benchmarks $(PYTEST_ARGS)
 
 clean:

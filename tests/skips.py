@@ -15,6 +15,7 @@ import pytest
 
 # What a kernel or a machine of CI may lack, through no fault of ours. No packages: .ci/packages installs them.
 MAY_LACK = {
+    "atheris",  # on platforms for which PyPI has no wheel; elsewhere .ci/tools installs it
     "cgroup v2",  # a delegated, writable hierarchy
     "cgroup v1",  # the memory and pids controllers as writable hierarchies
     "git history",  # a shallow clone
