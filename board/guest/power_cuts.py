@@ -160,6 +160,7 @@ def put_for_ever(seed: str, marks: Marks) -> None:
         status = client.status("PUT", f"/objects/{sha}", body[:-1] + b"?" if wrong else body)
         if status == 200 and not wrong:
             marks.add(sha, len(body))
+            print("power-cuts: acknowledged", flush=True)
         elif status == 507:
             time.sleep(0.1)  # the disk is full: the cut comes
         elif status != 422:

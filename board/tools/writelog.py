@@ -49,6 +49,10 @@ class Log:
         """Return how many of the first `end` entries a disk must have kept: those up to the last flush among them."""
         return next((number + 1 for number in reversed(range(end)) if self.entries[number].flushes), 0)
 
+    def unflushed(self, end: int) -> list[Entry]:
+        """Return the writes among the first `end` entries that a disk may have lost."""
+        return [entry for entry in self.entries[self.flushed(end) : end] if entry.length]
+
     def inside(self, end: int, offset: int, length: int) -> Iterator[bytes]:
         """Give the contents of the writes among the first `end` entries that lie within a region of the disk."""
         with self.path.open("rb") as log:
@@ -65,7 +69,7 @@ class Log:
                 file.seek(entry.offset + begin)
                 file.write(log.read(end - begin))
 
-    def cut(self, disk: Path, end: int, chance: random.Random) -> int:
+    def cut(self, disk: Path, end: int, chance: random.Random) -> list[Entry]:
         """Make the disk as it was before the log one whose power failed at entry `end`; return the writes it lost."""
         safe = self.flushed(end)
         parts = [(entry, 0, entry.length) for entry in self.entries[:safe]]
@@ -74,16 +78,16 @@ class Log:
         return lost
 
 
-def survivors(entries: Sequence[Entry], chance: random.Random) -> tuple[list[tuple[Entry, int, int]], int]:
+def survivors(entries: Sequence[Entry], chance: random.Random) -> tuple[list[tuple[Entry, int, int]], list[Entry]]:
     """Choose what of unflushed writes reached the disk: all of a write, nothing, or blocks from one to another."""
     whole = chance.choice((0.0, 0.1, 0.5, 0.9, 1.0))  # a cache that was full, or nearly empty
     kept: list[tuple[Entry, int, int]] = []
-    lost = 0
+    lost: list[Entry] = []
     for entry in entries:
         if not entry.length or chance.random() < whole:
             kept.append((entry, 0, entry.length))
             continue
-        lost += 1
+        lost.append(entry)
         if chance.random() < 0.25:
             begin, end = sorted(chance.choice(borders(entry)) for _ in range(2))
             kept.append((entry, begin, end))
