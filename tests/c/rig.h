@@ -8,6 +8,7 @@
 #define RIG_H
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -176,10 +177,30 @@ static inline void rig_end_outliving(void)
         (void)kill(pids[i], SIGKILL);
 }
 
-/* Everything below us has to be gone soon by itself; keepers must have left well. */
+/* Who is still there, for the one who looks into it: its command line may be a script of the test's. */
+static inline void rig_say_children(void)
+{
+    pid_t pids[16];
+    long n = kill_children(getpid(), pids, 16);
+
+    for (long i = 0; i < n && i < 16; i++) {
+        char path[32], line[256] = "";
+        (void)snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pids[i]);
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        ssize_t length = fd < 0 ? 0 : read(fd, line, sizeof(line) - 1);
+        for (ssize_t at = 0; at + 1 < length; at++)
+            line[at] = line[at] ? line[at] : ' ';
+        (void)close(fd);
+        fprintf(stderr, "process %d: %s\n", (int)pids[i], line);
+    }
+}
+
+/* Everything below us has to be gone soon by itself; keepers must have left well. One may take its 5 s to end what it had. */
 static inline void rig_no_child_left(void)
 {
-    for (int i = 0; i < 2000; i++) {
+    uint64_t until = pvs_now() + rig_seconds(8);
+
+    for (int i = 0; pvs_now() < until; i++) {
         if (i % 100 == 99)
             rig_end_outliving();
         int status;
@@ -191,6 +212,7 @@ static inline void rig_no_child_left(void)
         else if (pid > 0 && !rig.keeper_may_die && WIFEXITED(status))
             CHECK(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 111);
     }
+    rig_say_children();
     CHECK(!"a process was left behind");
 }
 
