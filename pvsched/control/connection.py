@@ -80,6 +80,15 @@ class Connection:
         """True while nothing of a request would be lost by closing it."""
         return self.state in EVICTABLE
 
+    def has_unread(self) -> bool:
+        """Say whether something of a request has come that the loop has not looked at yet: it must not be lost."""
+        if self.state == LINGER:
+            return False
+        try:
+            return self.sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
+        except OSError:
+            return False  # nothing there, or broken
+
     # -- heads ---------------------------------------------------------------------------------------------------------
     def begin_idle(self) -> None:
         """Wait for a request, the first or the next."""

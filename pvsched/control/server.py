@@ -107,8 +107,7 @@ class Server:
                 # Only the first time round it is sure that somebody waits: nobody is put out for nobody.
                 if turn > 0:
                     return
-                if not self._evict():
-                    self._pause()  # _freed() resumes
+                if not self._make_room():
                     return
             try:
                 sock, _address = listener.accept()
@@ -132,13 +131,22 @@ class Server:
             self._pause()
             self._retry = self._loop.call_later(_RETRY_SECONDS, self._resume)
 
+    def _make_room(self) -> bool:
+        """Let an idle connection go for one that waits; False if the newcomer must wait a little longer."""
+        if self._evict():
+            return True
+        if not any(connection.evictable for connection in self._service.connections):
+            self._pause()  # _freed() resumes; else those that look idle are read from in this very turn
+        return False
+
     def _evict(self) -> bool:
         """Close the connection that has been idle longest; False if none is."""
         idle = [connection for connection in self._service.connections if connection.evictable]
-        if not idle:
-            return False
-        min(idle, key=lambda connection: connection.touched).close()
-        return True
+        for connection in sorted(idle, key=lambda connection: connection.touched):
+            if not connection.has_unread():
+                connection.close()
+                return True
+        return False
 
     def _freed(self) -> None:
         if self._drained is not None:

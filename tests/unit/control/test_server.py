@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from pvsched.control.limits import Limits
-from tests.unit.control.control_rig import SMALL, Rig
+from tests.unit.control.control_rig import SMALL, Peer, Rig
 
 WAIT = b"GET /wait HTTP/1.1\r\n\r\n"
 
@@ -27,6 +27,25 @@ def test_the_longest_idle_connection_makes_room() -> None:
         assert new.now() is None
         rig.replies[0].send(200, b"late")
         assert busy.recv().endswith(b"late")
+    finally:
+        rig.close()
+
+
+def test_a_request_that_was_not_read_yet_is_not_lost_to_a_newcomer() -> None:
+    """Whoever has asked already is not idle: another one makes room, or the newcomer waits for its answer."""
+    rig = Rig(Limits(connections=2))
+    try:
+        asked, idle = rig.peer(), rig.peer()
+        newcomer = Peer(rig)
+        newcomer.sock.send(SMALL)
+        asked.sock.send(SMALL)
+        assert asked.recv().endswith(b"[]")
+        assert newcomer.recv().endswith(b"[]")
+        assert idle.now() == b""
+        last = Peer(rig)
+        for peer in (last, asked, newcomer):
+            peer.sock.send(SMALL)
+        assert [peer.recv()[-2:] for peer in (asked, newcomer, last)] == [b"[]"] * 3
     finally:
         rig.close()
 
