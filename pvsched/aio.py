@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from pvsched.errors import Closed
+from pvsched.scheduler.closing import cancel_all
 from pvsched.scheduler.scheduler import Scheduler
 from pvsched.scheduler.task import Task
 
@@ -33,6 +34,7 @@ class AsyncScheduler:
         self.scheduler = scheduler if scheduler is not None else Scheduler(workers, **options)
         self._fd = self.scheduler.fileno()
         self._waiting: dict[asyncio.Future[Document], int] = {}
+        self._drained: asyncio.Future[None] | None = None  # close() waits for it
         self._attached = True
         self._loop.add_reader(self._fd, self._turn)
         self.scheduler._leaving.append(self.detach)  # a loop that watches a closed descriptor is deaf to the next one
@@ -65,6 +67,12 @@ class AsyncScheduler:
             self.scheduler.run()
         if self.scheduler.closed:  # a callback did it
             self.detach()
+        elif not self.scheduler.pending:
+            self._tell_drained()
+
+    def _tell_drained(self) -> None:
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
 
     def detach(self) -> None:
         """Let the loop watch no more; the scheduler stays open. Whoever still awaits a task gets `Closed`."""
@@ -76,19 +84,21 @@ class AsyncScheduler:
         for future in self._waiting:
             if not future.done():
                 future.set_exception(Closed("the scheduler was detached from its loop"))
+        self._tell_drained()
 
     async def close(self, timeout: float = 1.0) -> None:
         """Cancel all tasks by `shutdown` without holding up the loop, then close the scheduler."""
         scheduler = self.scheduler
-        if self._attached and not scheduler.closed:
-            for described in scheduler.tasks():
-                scheduler.cancel(described["id"], "shutdown")
-            until = self._loop.time() + timeout
-            while not scheduler.closed and scheduler.pending and self._loop.time() < until:
-                await asyncio.sleep(0.005)
-        if not scheduler.closed:
-            scheduler.close(timeout=0.0)
-        self.detach()
+        try:
+            if self._attached and not scheduler.closed:
+                cancel_all(scheduler)
+                if scheduler.pending:
+                    self._drained = self._loop.create_future()
+                    await asyncio.wait([self._drained], timeout=timeout)
+        finally:
+            if not scheduler.closed:
+                scheduler.close(timeout=0.0)
+            self.detach()
 
     async def __aenter__(self) -> AsyncScheduler:
         return self

@@ -15,15 +15,15 @@ _STOP_SECONDS = 2.0  # what SIGKILL gets to show, after the caller's own timeout
 
 def end_all(scheduler: Scheduler, timeout: float) -> None:
     """Cancel by `shutdown`: SIGTERM now, SIGKILL after `timeout` seconds; call back whatever is left then."""
-    _cancel_all(scheduler)
+    cancel_all(scheduler)
     _drain(scheduler, timeout)
-    _cancel_all(scheduler)  # again: SIGKILL
+    cancel_all(scheduler)  # again: SIGKILL
     _drain(scheduler, _STOP_SECONDS)
     _abandon(scheduler)
     scheduler._deliver()
 
 
-def _cancel_all(scheduler: Scheduler) -> None:
+def cancel_all(scheduler: Scheduler) -> None:
     """Cancel the work of every live task, once for all who share it."""
     cause = CAUSE_NUMBERS["shutdown"]
     for id in list(scheduler._live):

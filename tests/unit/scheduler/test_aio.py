@@ -76,6 +76,35 @@ def test_leaving_ends_what_runs() -> None:
     assert (document["outcome"], document["by"]) == ("cancelled", "shutdown")
 
 
+def test_leaving_starts_nothing_of_what_waits() -> None:
+    """However many wait: all are cancelled at once, and only what runs is waited for."""
+
+    async def main() -> list[Any]:
+        documents: list[Any] = []
+        async with AsyncScheduler(1, registry=REGISTRY) as scheduler:
+            for _ in range(1500):
+                scheduler.scheduler.add_task(pvsched.Task("sleep", 0.001), documents.append)
+        return documents
+
+    documents = asyncio.run(main())
+    assert len(documents) == 1500
+    assert [document for document in documents if document["started_at"] is not None] == []
+
+
+def test_an_end_that_is_cancelled_closes_all_the_same() -> None:
+    """Who gives up waiting for the end leaves no worker behind."""
+
+    async def main() -> bool:
+        scheduler = AsyncScheduler(1, registry=REGISTRY, executor="thread")
+        scheduler.scheduler.add_task(pvsched.Task("sleep", 0.5))
+        await asyncio.sleep(0.05)
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(scheduler.close(timeout=60), 0.05)
+        return scheduler.scheduler.closed
+
+    assert asyncio.run(main())
+
+
 def test_an_open_scheduler_can_be_attached_and_detached() -> None:
     """attach() drives a scheduler of the caller's; detach() gives it back, open."""
 
