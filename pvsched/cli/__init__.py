@@ -49,13 +49,20 @@ def split(arguments: Sequence[str]) -> tuple[list[str], str | None, list[str]]:
     return leading, rest[0] if rest else None, rest[1:]
 
 
-def unknown(verb: str) -> int:
+def mistyped(verb: str | None, arguments: list[str]) -> int:
+    """No verb, an option that may not stand before one, or no verb of ours."""
+    if verb is None and "--json" not in arguments:
+        print(usage(), file=sys.stderr)
+        return exits.MISUSE
     from difflib import get_close_matches
 
-    near = get_close_matches(verb, VERBS, 1)
-    hint = f"did you mean: pvsched {near[0]}" if near else "type: pvsched --help"
-    print(f"pvsched: there is no verb {verb!r}\n  next: {hint}", file=sys.stderr)
-    return exits.MISUSE
+    from pvsched.cli.failure import misuse, report
+
+    known: Sequence[str] = list(LEADING) if verb and verb.startswith("-") else list(VERBS)
+    near = get_close_matches(verb or "", known, 1)
+    what = "option" if verb and verb.startswith("-") else "verb"
+    text = f"there is no {what} {verb!r}" if verb is not None else "a verb is missing"
+    return report("", arguments, misuse(text, f"did you mean: pvsched {near[0]}" if near else "type: pvsched --help"))
 
 
 def call(verb: str, arguments: list[str]) -> int:
@@ -115,7 +122,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return help_shown()
     if verb in ("-V", "--version"):
         verb = "version"
-    if verb is None:
-        print(usage(), file=sys.stderr)
-        return exits.MISUSE
-    return guarded(verb, [*rest, *leading]) if verb in VERBS else unknown(verb)
+    if verb not in VERBS:
+        return mistyped(verb, [*leading, *rest])
+    return guarded(verb, [*rest, *leading])

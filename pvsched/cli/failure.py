@@ -45,7 +45,7 @@ def describe(problem: BaseException) -> CommandError:
 
 
 def report(verb: str, arguments: list[str], problem: BaseException) -> int:
-    """Prints the failure to stderr (as JSON where --json was given) and returns the exit status."""
+    """Prints the failure to stderr (as JSON where --json was given) and returns the exit status. `verb` may be ""."""
     import os
 
     failure = describe(problem)
@@ -59,7 +59,7 @@ def report(verb: str, arguments: list[str], problem: BaseException) -> int:
         document = {"Error": failure.text, "code": failure.code, "hint": failure.hint}
         print(json.dumps(document), file=sys.stderr)
     else:
-        print(f"pvsched {verb}: {failure.text}", file=sys.stderr)
+        print(f"{f'pvsched {verb}'.rstrip()}: {failure.text}", file=sys.stderr)
         if failure.hint:
             print(f"  next: {failure.hint}", file=sys.stderr)
     return failure.status

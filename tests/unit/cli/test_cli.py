@@ -41,6 +41,25 @@ def test_an_unknown_verb_names_the_nearest(capsys: pytest.CaptureFixture[str]) -
     assert "pvsched status" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "text", "hint"),
+    [
+        (["--json", "statsu"], "there is no verb 'statsu'", "did you mean: pvsched status"),
+        (["statsu", "--json"], "there is no verb 'statsu'", "did you mean: pvsched status"),
+        (["--jsno", "status", "--json"], "there is no option '--jsno'", "did you mean: pvsched --json"),
+        (["--json"], "a verb is missing", "type: pvsched --help"),
+    ],
+)
+def test_what_comes_before_a_verb_fails_as_json_too(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], text: str, hint: str
+) -> None:
+    """With --json a script reads one document, whatever was typed wrong."""
+    assert main(arguments) == exits.MISUSE
+    captured = capsys.readouterr()
+    assert json.loads(captured.err) == {"Error": text, "code": "misuse", "hint": hint}
+    assert captured.out == ""
+
+
 def test_options_may_stand_before_the_verb(daemon: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """--json and --socket work on both sides of the verb."""
     daemon.json("GET", "/objects", [])
