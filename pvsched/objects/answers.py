@@ -34,6 +34,7 @@ BUSY = refusal(503, "Too many requests are waiting", "queue-full", "try again la
 LINE_FULL = refusal(503, "Too many uploads of this object", "line-full", "wait for the others", RETRY_SECONDS)
 CLOSED = refusal(503, "Shutting down", "closed", "try again when the daemon is back", RETRY_SECONDS)
 TIMED_OUT = refusal(503, "Transfer took too long", "transfer-timeout", "raise objects.transfer_timeout", RETRY_SECONDS)
+CANCELLED = refusal(503, "Transfer was cancelled", "cancelled", "its task was cancelled: try again", RETRY_SECONDS)
 DIED = refusal(500, UPLOAD_ERROR, "worker-died", "try again; pvsched tasks ls says how it ended")
 LEFT = PutResult(0)
 
@@ -50,7 +51,7 @@ def put_answer(document: Mapping[str, Any]) -> PutResult:
         answer = PUT_ANSWERS.get(data.get("result", ""), DIED)
         return answer._replace(reusable=bool(data.get("reusable")) and answer.status != 0)
     if outcome == "cancelled":
-        return CLOSED if document.get("by") == "shutdown" else LEFT
+        return {"client-left": LEFT, "shutdown": CLOSED}.get(str(document.get("by")), CANCELLED)
     return {"expired": BUSY, "timed_out": TIMED_OUT}.get(outcome, DIED)
 
 
@@ -65,4 +66,6 @@ def get_answer(document: Mapping[str, Any]) -> GetResult:
         return GetResult(*BUSY)
     if document.get("started_at") is not None or document.get("by") == "client-left":
         return GET_CLOSE
-    return GetResult(*(CLOSED if outcome == "cancelled" else BUSY))
+    if outcome == "cancelled":
+        return GetResult(*(CLOSED if document.get("by") == "shutdown" else CANCELLED))
+    return GetResult(*BUSY)

@@ -138,7 +138,7 @@ def test_a_transfer_can_be_cancelled(pvsched: Any, service: Service) -> None:
         text = pvsched("tasks", "ls").stdout
         assert str(running[0]["id"]) in text
         assert pvsched("tasks", "cancel", str(running[0]["id"])).returncode == exits.OK
-        assert slow._read(65536)[:12] != b"HTTP/1.1 200"
+        assert slow._read(65536)[:12] == b"HTTP/1.1 503"
     deadline = time.monotonic() + patience(30)
     while list(Path(service.objects()).glob(f"*{sha}*")):
         assert time.monotonic() < deadline

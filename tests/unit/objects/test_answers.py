@@ -52,7 +52,7 @@ def test_recorded_answers_are_kept_word_by_word(word: str, status: int, text: st
         ("timed_out", {}, 503),
         ("expired", {}, 503),
         ("cancelled", {"by": "client-left"}, 0),
-        ("cancelled", {"by": "caller"}, 0),
+        ("cancelled", {"by": "caller"}, 503),
         ("cancelled", {"by": "shutdown"}, 503),
         ("succeeded", {}, 500),
     ],
@@ -62,6 +62,14 @@ def test_a_put_whose_task_fails_is_answered_all_the_same(outcome: str, more: dic
     answer = put_answer(document(outcome, **more))
     assert answer.status == status
     assert not answer.reusable
+
+
+@pytest.mark.parametrize(("by", "code"), [("caller", "cancelled"), ("shutdown", "closed")])
+def test_who_waits_for_a_cancelled_transfer_hears_who_cancelled_it(by: str, code: str) -> None:
+    """`pvsched tasks cancel` is not told as the daemon's end; both may be tried again."""
+    ended = document("cancelled", started_at=None, by=by)
+    for answer in (put_answer(ended), get_answer(ended)):
+        assert (answer.status, answer.code, answer.retry_after) == (503, code, 5)
 
 
 @pytest.mark.parametrize(
