@@ -86,11 +86,16 @@ def ended_rows(tasks: list[Document], now: float) -> list[tuple[object, ...]]:
 
 
 def why(task: Document) -> str:
+    """The error, who cancelled it, the time allowed; or what the task itself says of its end: an upload that was refused
+    has succeeded as a task, too.
+    """
     error = task.get("error") or {}
     text = f"{error.get('reason', '')}: {error.get('message', '')}".strip(": ")
     if task.get("by"):
         return f"by {task['by']}"
-    return text or (f"after {span(task['after'])}" if task.get("after") else "")
+    data = task.get("data")
+    told = str(data.get("result") or "") if isinstance(data, dict) else ""
+    return text or (f"after {span(task['after'])}" if task.get("after") else told)
 
 
 LIVE = ("ID", "TYPE", "LANE", "PRI", "STATE", "FOR", "NOTE")
