@@ -166,8 +166,11 @@ static void limits_hold_and_signals_are_at_their_default(void)
     uint64_t leads = rig_shell(
         &spec, "read pid name state ppid group session rest < /proc/self/stat; test $group = $$ -a $session = $$");
     rig_run();
+    char wanted[64];
+    int niceness = getpriority(PRIO_PROCESS, 0) + 3; /* a suite that runs beside other work may be nice itself */
+    (void)snprintf(wanted, sizeof(wanted), "33\n77\n1048576\n%d\n", niceness > 19 ? 19 : niceness);
     if (has_memory_limits())
-        CHECK_EQ(strcmp(rig_ending(id)->out, "33\n77\n1048576\n3\n"), 0);
+        CHECK_EQ(strcmp(rig_ending(id)->out, wanted), 0);
     else
         printf("skipped: no RLIMIT_AS here: what ulimit -v says\n");
     unsigned long long ignored = 1;
