@@ -177,6 +177,9 @@ static void take_note(struct pvs_core *c, uint32_t index, const struct reply_fra
 {
     struct proc *p = &c->procs[index];
     struct task *t = task_at(c, proc_front(p));
+
+    if (t->state == PVS_ST_OFFERED)
+        proc_watch_front(c, index); /* it was claimed after it had become the front: that comes first */
     struct pvs_event *e = emit(c, f->type == PVS_REPLY_PROGRESS ? PVS_EV_PROGRESS : PVS_EV_LOG, t->id);
 
     set_body(c, e, body, f->length);
@@ -398,8 +401,9 @@ static void harvest(struct pvs_core *c, uint32_t index)
     p->stream_seen = published;
 }
 
-/* One read, then what is whole. A worker that writes for ever gets one read a step, no more. */
-int collect_channel(struct pvs_core *c, uint32_t index)
+/* One read, then what is whole. A worker that writes for ever gets one read a step, no more. What a new one says may be here
+ * before the keeper's word that it lives, and waits for that (its pid, STARTED), unless it is the last chance. */
+static int collect_bytes(struct pvs_core *c, uint32_t index, int last_chance)
 {
     struct proc *p = &c->procs[index];
     uint32_t seen = p->stream_seen, at = p->stream_at;
@@ -424,8 +428,14 @@ int collect_channel(struct pvs_core *c, uint32_t index)
         (void)receive_big(c, index);
     else
         (void)receive_small(c, index);
-    parse(c, index);
+    if (p->state != PROC_SPAWNING || p->exited || last_chance)
+        parse(c, index);
     return p->stream_seen != seen || p->stream_at != at;
+}
+
+int collect_channel(struct pvs_core *c, uint32_t index)
+{
+    return collect_bytes(c, index, 0);
 }
 
 void collect_all(struct pvs_core *c, uint32_t index)
@@ -438,7 +448,7 @@ void collect_all(struct pvs_core *c, uint32_t index)
         (void)collect_channel(c, index);
         return;
     }
-    for (int i = 0; i < 256 && !p->listed && collect_channel(c, index); i++) {
+    for (int i = 0; i < 256 && !p->listed && collect_bytes(c, index, 1); i++) {
     }
 }
 

@@ -210,6 +210,8 @@ static void spawned(struct pvs_core *c, uint32_t index, const struct keeper_repo
         task_at(c, front)->state = PVS_ST_RUNNING;
         task_announce(c, task_at(c, front), p->pid);
     }
+    if (p->rx.length > p->rx_start) /* it was quicker than its keeper */
+        (void)collect_channel(c, index);
 }
 
 static void failed(struct pvs_core *c, uint32_t index, const struct keeper_report *r)

@@ -30,7 +30,9 @@ struct fake {
     int channel; /* the newest worker's end, -1 = none */
     struct keeper_request spawn;
     int kills;
+    int slow; /* does not tell of a new worker before the test does */
     uint32_t ended, notes;
+    char story[16]; /* the newest events: S started, N note, E end */
     struct pvs_event end; /* of the newest task that ended */
     uint64_t sum;         /* of its body's bytes */
 };
@@ -66,7 +68,8 @@ static inline void fake_take_spawn(struct fake *f, const struct keeper_request *
     channel_close_all(&f->channel, 1);
     f->channel = fds[0];
     channel_close_all(fds + 1, nfds - 1);
-    fake_report(f, REPORT_SPAWNED, 1234567, 0, 0);
+    if (!f->slow)
+        fake_report(f, REPORT_SPAWNED, 1234567, 0, 0);
 }
 
 /* All that the core asks of its keeper: a killed worker is dead at once. */
@@ -93,8 +96,17 @@ static inline void fake_serve(struct fake *f)
     }
 }
 
+static inline void fake_tell(struct fake *f, char what)
+{
+    size_t length = strlen(f->story);
+
+    if (length + 1 < sizeof(f->story))
+        f->story[length] = what;
+}
+
 static inline void fake_take(struct fake *f, const struct pvs_event *e)
 {
+    fake_tell(f, e->type == PVS_EV_END ? 'E' : e->type == PVS_EV_STARTED ? 'S' : 'N');
     if (e->type == PVS_EV_END) {
         const char *body =
             e->body < pvs_bodies_size(f->core) ? pvs_bodies(f->core) + e->body : (const char *)(uintptr_t)e->body;

@@ -161,6 +161,51 @@ static void answers_for_others_are_refused(void)
     fake_close(&f);
 }
 
+/* A worker that answers before its keeper has told of it: what it says waits, and its pid is known. */
+static void who_is_quicker_than_its_keeper_is_heard_after_it(void)
+{
+    char stream[512];
+
+    for (int kind = PVS_FORK; kind <= PVS_POOL; kind++) {
+        struct fake f;
+        open_one(&f);
+        pvs_want_started(f.core, 1);
+        f.slow = 1;
+        uint64_t id = fake_start(&f, kind, 64);
+        size_t length = fake_frame(&f, stream, PVS_REPLY_PROGRESS, id, 4);
+        length += fake_frame(&f, stream + length, PVS_REPLY_RESULT, id, 5);
+        CHECK(fake_write(&f, stream, length));
+        for (int i = 0; i < 4; i++)
+            fake_step(&f);
+        CHECK_EQ(strcmp(f.story, ""), 0);
+        fake_report(&f, REPORT_SPAWNED, 1234567, 0, 0);
+        until_ended(&f, 1);
+        CHECK_EQ(strcmp(f.story, "SNE"), 0);
+        CHECK_EQ(f.end.outcome, PVS_SUCCEEDED);
+        CHECK_EQ(f.end.pid, 1234567);
+        CHECK_EQ(f.sum, fake_sum(5));
+        fake_close(&f);
+    }
+}
+
+/* No report comes any more: what it has said until then counts. */
+static void an_answer_counts_though_its_keeper_died_before_it_told(void)
+{
+    char stream[512];
+    struct fake f;
+
+    open_one(&f);
+    f.slow = 1;
+    uint64_t id = fake_start(&f, PVS_FORK, 64);
+    CHECK(fake_write(&f, stream, fake_frame(&f, stream, PVS_REPLY_RESULT, id, 5)));
+    fake_step(&f);
+    CHECK_EQ(f.ended, 0);
+    CHECK_EQ(shutdown(f.keeper, SHUT_RDWR), 0);
+    until_ended(&f, 1);
+    CHECK_EQ(f.end.outcome, PVS_SUCCEEDED);
+    fake_close(&f);
+}
+
 int main(void)
 {
     RUN(every_split_gives_the_same);
@@ -168,5 +213,7 @@ int main(void)
     RUN(every_size_up_to_the_limit_and_no_more);
     RUN(garbage_ends_one_task_and_harms_no_other);
     RUN(answers_for_others_are_refused);
+    RUN(who_is_quicker_than_its_keeper_is_heard_after_it);
+    RUN(an_answer_counts_though_its_keeper_died_before_it_told);
     return 0;
 }

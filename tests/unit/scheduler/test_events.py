@@ -31,6 +31,20 @@ def test_a_task_is_seen_from_its_submission_to_its_end(bench: Bench, executor: A
     assert "data" not in events[5].data
 
 
+def test_what_was_sent_ahead_starts_before_it_tells(bench: Bench) -> None:
+    """With a backlog a worker goes from task to task by itself: the events of each are in order all the same."""
+    scheduler = bench.open(workers=1, executor="pool")
+    told: dict[Any, list[str]] = {}
+    with scheduler.subscribe(4096) as subscription:
+        for _ in range(300):
+            scheduler.add_task(pvsched.Task("tell"))
+        while scheduler.pending:
+            scheduler.run(wait=1.0)
+        for event in subscription.read():
+            told.setdefault(event.id, []).append(event.type)
+    assert set(map(tuple, told.values())) == {("submitted", "started", "progress", "log", "progress", "ended")}
+
+
 def test_every_change_is_an_event(bench: Bench) -> None:
     """Refusals, policies, workers; all of known types."""
     scheduler = bench.open(workers=0)
