@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.leaks import Snapshot, mark_descendants
-from tests.patience import SLOWNESS
+from tests.leaks import PATIENCE, Snapshot, mark_descendants
+from tests.patience import SLOWNESS, patience
 
 pytest_plugins = ["tests.skips"]
 
@@ -24,5 +24,5 @@ def no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail the test that leaves a descriptor, a zombie or a living descendant."""
     before = Snapshot.take()
     yield
-    leaked = before.leaks()
+    leaked = before.leaks(patience(PATIENCE))
     assert not leaked, "left behind: " + "; ".join(leaked)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 # A keeper is reparented away from us, so parents tell nothing. A limit is inherited by fork and exec alike, and this
 # one has had no effect since Linux 2.4: its value, our pid, marks every descendant.
 _RLIMIT_LOCKS = 10
-_PATIENCE = 5.0  # seconds for what is being killed to be gone
+PATIENCE = 5.0  # seconds for what is being killed to be gone
 
 
 def mark_descendants() -> None:
@@ -75,9 +75,9 @@ class Snapshot:
     def take(cls) -> Snapshot:
         return cls(descriptors(), descendants())
 
-    def leaks(self) -> list[str]:
-        """Return what is there now and was not before, after waiting a little for what is on its way out."""
-        until = time.monotonic() + _PATIENCE
+    def leaks(self, patience: float = PATIENCE) -> list[str]:
+        """Return what is there now and was not before, after waiting some seconds for what is on its way out."""
+        until = time.monotonic() + patience
         pause = 0.001
         while (found := self._found()) and time.monotonic() < until:
             time.sleep(pause)
