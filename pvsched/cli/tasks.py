@@ -86,9 +86,7 @@ def ended_rows(tasks: list[Document], now: float) -> list[tuple[object, ...]]:
 
 
 def why(task: Document) -> str:
-    """The error, who cancelled it, the time allowed; or what the task itself says of its end: an upload that was refused
-    has succeeded as a task, too.
-    """
+    """The error, who cancelled it, the time allowed; or what it says itself: a refused upload succeeds, too."""
     error = task.get("error") or {}
     text = f"{error.get('reason', '')}: {error.get('message', '')}".strip(": ")
     if task.get("by"):

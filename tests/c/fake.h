@@ -32,7 +32,7 @@ struct fake {
     int kills;
     int slow; /* does not tell of a new worker before the test does */
     uint32_t ended, notes;
-    char story[16]; /* the newest events: S started, N note, E end */
+    char story[16];       /* the newest events: S started, N note, E end */
     struct pvs_event end; /* of the newest task that ended */
     uint64_t sum;         /* of its body's bytes */
 };

@@ -24,7 +24,8 @@ def test_ls_tells_why_a_task_waits_and_why_one_failed(working: Any, capsys: pyte
 
 def test_ls_tells_what_a_task_says_of_its_own_end(daemon: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """An upload that was refused is a task that succeeded: the word of its result stands beside that."""
-    ended = {"id": 6, "type": "object_put", "outcome": "succeeded", "queued_at": 1.0, "started_at": 2.0, "ended_at": 3.0}
+    times = {"queued_at": 1.0, "started_at": 2.0, "ended_at": 3.0}
+    ended = {"id": 6, "type": "object_put", "outcome": "succeeded", **times}
     tasks = [{**ended, "data": {"result": "bad-hash"}}, {**ended, "data": [1]}, {**ended, "data": {"result": None}}]
     daemon.json("GET", "/tasks", {"running": [], "waiting": [], "ended": tasks, "pending": 0})
     assert main(["tasks", "ls"]) == exits.OK
