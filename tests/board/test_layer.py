@@ -118,16 +118,23 @@ def test_both_releases_are_pinned_to_one_commit() -> None:
     assert release.group(1) == git.group(1)
 
 
-def test_ptest_names_what_exists() -> None:
-    """The unit tests that ptest installs, and those it leaves out, are there."""
+# Tests of the source tree, and of pvsched-bench, which pvsched-ptest does not bring.
+NOT_ON_A_DEVICE = {"bench", "test_arrows.py", "test_docs.py", "test_machine.py", "test_message_ids.py", "test_skips.py"}
+
+
+def test_ptest_names_every_unit_test() -> None:
+    """A unit test is installed by ptest or known to have no place on a device; what is named is there."""
     text = (RECIPES / "pvsched-ptest.inc").read_text()
+    named: dict[str, list[str]] = {}
     for variable in ("PTEST_UNIT", "PTEST_LEFT_OUT"):
         found = re.search(rf'^{variable} = "(.*?)"', text, re.MULTILINE | re.DOTALL)
         assert found is not None
-        names = found.group(1).replace("\\", "").split()
-        assert names
-        for name in names:
+        named[variable] = found.group(1).replace("\\", "").split()
+        assert named[variable]
+        for name in named[variable]:
             assert (ROOT / "tests" / "unit" / name).exists(), name
+    units = {path.name for path in (ROOT / "tests" / "unit").iterdir() if not path.name.startswith(("_", "."))}
+    assert units - NOT_ON_A_DEVICE == set(named["PTEST_UNIT"])
 
 
 def test_a_kernel_that_lacks_an_option_is_told(layer_modules: ModuleType) -> None:
