@@ -1,5 +1,6 @@
-/* Memory: every allocation of opening may fail, and after opening the hot path makes none: submit, dispatch, collect, cancel
- * and expire run on what was sized at the start. Larger results are the one exception, and they fail explicitly.
+/* Memory: every allocation of opening may fail, once and for ever, and after opening the hot path makes none: submit, dispatch,
+ * collect, cancel and expire run on what was sized at the start. Larger results are the one exception, and they fail
+ * explicitly. The allocator itself is watched, too: what goes past the seam, in the core or below it, is counted here.
  * links: all
  * flags: -Itests/c/seam */
 #define SEAM_MAIN
@@ -7,7 +8,9 @@
 
 #include "rig.h"
 
-static void each_allocation_of_opening_may_fail(void)
+#include "allocator.h"
+
+static void each_allocation_of_opening_may_fail(int for_ever)
 {
     struct pvs_settings set = {.workers = 2};
     pvs_core *core;
@@ -16,7 +19,7 @@ static void each_allocation_of_opening_may_fail(void)
         long made = 0;
         for (long n = 1; n <= made + 1; n++) {
             int fds = rig_count_fds();
-            seam_arm(call, n, ENOMEM, 0, SEAM_SUPERVISOR);
+            seam_arm(call, n, ENOMEM, for_ever, SEAM_SUPERVISOR);
             int e = pvs_open(&core, &set);
             made = atomic_load(&seam->count[call]);
             seam_rest();
@@ -30,6 +33,54 @@ static void each_allocation_of_opening_may_fail(void)
     }
 }
 
+/* It would prove nothing if it saw nothing. */
+static void the_watch_sees_what_is_allocated(void)
+{
+    void *volatile kept[3];
+
+    allocator_watch(0, 0);
+    kept[0] = malloc(10);
+    kept[1] = calloc(2, 10);
+    kept[0] = realloc(kept[0], 100000);
+    kept[2] = strdup("text");
+    CHECK_EQ(allocator_rest(), 4);
+    for (int i = 0; i < 3; i++)
+        free(kept[i]);
+}
+
+static void each_may_fail_once(void)
+{
+    each_allocation_of_opening_may_fail(0);
+}
+
+static void each_may_fail_for_ever(void)
+{
+    each_allocation_of_opening_may_fail(1);
+}
+
+/* The same below the seam: the n-th malloc, calloc or realloc of all fails. */
+static void the_allocator_may_fail_at_any_time(void)
+{
+    struct pvs_settings set = {.workers = 2};
+    pvs_core *core;
+
+    for (int for_ever = 0; for_ever < 2; for_ever++) {
+        long n = 0;
+        int e;
+        do {
+            int fds = rig_count_fds();
+            allocator_watch(++n, for_ever);
+            e = pvs_open(&core, &set);
+            long made = allocator_rest();
+            CHECK_EQ(e, n <= made ? -ENOMEM : 0);
+            if (e == 0)
+                pvs_close(core, 0);
+            CHECK_EQ(rig_count_fds(), fds);
+        } while (e != 0);
+        CHECK(n > 5);
+    }
+}
+
 /* The same with an allocator that has given up altogether. */
 static void an_opened_core_needs_no_memory(void)
 {
@@ -39,6 +90,7 @@ static void an_opened_core_needs_no_memory(void)
     (void)rig_submit(&spec, "echo warm");
     rig_run();
     seam_arm(SEAM_malloc, 1, ENOMEM, 1, SEAM_SUPERVISOR);
+    allocator_watch(0, 0);
     for (int i = 0; i < 500; i++) {
         spec.kind = i % 50 == 0 ? PVS_FORK : PVS_POOL;
         spec.priority = i % 10;
@@ -55,6 +107,7 @@ static void an_opened_core_needs_no_memory(void)
     (void)rig_submit(&spec, "daemons 1");
     (void)rig_shell(&spec, "echo out; echo -n '{}' >&3");
     rig_run();
+    CHECK_EQ(allocator_rest(), 0);
     CHECK_EQ(atomic_load(&seam->count[SEAM_malloc]), 0);
     CHECK_EQ(atomic_load(&seam->count[SEAM_mmap]), 0);
     spec.timeout_ns = 0;
@@ -96,7 +149,11 @@ static void stores_are_whole_after_many_tasks(void)
 int main(void)
 {
     seam_open();
-    RUN(each_allocation_of_opening_may_fail);
+    RUN(each_may_fail_once);
+    RUN(each_may_fail_for_ever);
+    if (ALLOCATOR_FAILS)
+        RUN(the_allocator_may_fail_at_any_time);
+    RUN(the_watch_sees_what_is_allocated);
     RUN(an_opened_core_needs_no_memory);
     RUN(stores_are_whole_after_many_tasks);
     return 0;
