@@ -79,6 +79,8 @@ static inline off_t sys_lseek(int fd, off_t at) { return SYS_SEAM(lseek, lseek(f
 static inline int sys_epoll_create(void) { return SYS_SEAM(epoll_create, epoll_create1(EPOLL_CLOEXEC)); }
 static inline int sys_epoll_ctl(int ep, int op, int fd, struct epoll_event *ev)
 {
+    if (op != EPOLL_CTL_ADD) /* takes no memory, and so cannot lack it */
+        return SYS_SEAM(epoll_change, epoll_ctl(ep, op, fd, ev));
     return SYS_SEAM(epoll_ctl, epoll_ctl(ep, op, fd, ev));
 }
 static inline int sys_epoll_wait(int ep, struct epoll_event *ev, int n, int ms)

@@ -77,6 +77,9 @@ static inline int rig_count_fds(void)
 static inline void rig_be_keeper(int fd)
 {
     pvs_worker *worker = NULL;
+#ifdef SEAM_MAIN
+    seam_be_keeper();
+#endif
     int e = pvs_keeper_main(fd, NULL, &worker);
 
     if (e == 1)

@@ -1,6 +1,8 @@
 /*
  * sys.h - in front of csrc/sys.h: counts every system call of the core by name and makes a chosen one fail.
  *
+ * Or it fails a second one in the same run, or kills the process as it enters its n-th call of all.
+ *
  * The counters are in memory that the keeper and the workers share, so that one "n-th" runs through all of them. Put
  * "flags: -Itests/c/seam" in the test's head comment and SEAM_MAIN before the first include.
  */
@@ -17,24 +19,30 @@
     X(dup) X(dup2) X(nonblock) X(memfd) X(open) X(ftruncate) X(lseek) X(epoll_create) X(epoll_ctl) X(epoll_wait) \
     X(eventfd) X(timerfd) X(timerfd_settime) X(signalfd) X(poll) X(fork) X(clone) X(execve) X(kill) X(waitpid) X(waitid) \
     X(pidfd_open) X(pidfd_kill) X(close_range) X(prctl) X(setsid) X(chdir) X(setrlimit) X(nice) X(ioprio) X(madvise) X(mkdir) \
-    X(rmdir) X(open_children) X(openat)
+    X(rmdir) X(open_children) X(openat) X(epoll_change)
 /* clang-format on */
 
 #define SEAM_NUMBER(name) SEAM_##name,
 enum seam_call { SEAM_CALLS(SEAM_NUMBER) SEAM_COUNT };
 
-enum seam_who { SEAM_SUPERVISOR = 1, SEAM_OTHERS = 2, SEAM_ALL = 3 };
+enum seam_who { SEAM_SUPERVISOR = 1, SEAM_OTHERS = 2, SEAM_ALL = 3, SEAM_KEEPER = 4 };
 
 struct seam {
     _Atomic long count[SEAM_COUNT]; /* while `counting` */
     _Atomic long hits;              /* how often one was made to fail */
     _Atomic int counting;
     int call, error;
-    long at;          /* the n-th from 1 on; 0 = none */
-    int for_ever;     /* that one and all that follow */
-    uint64_t missing; /* one bit a call: always ENOSYS (open_children: ENOENT), as on a kernel without it */
-    int who;          /* enum seam_who: in whose process */
-    int supervisor;
+    long at;                /* the n-th from 1 on; 0 = none */
+    int for_ever;           /* that one and all that follow */
+    uint64_t missing;       /* one bit a call: always ENOSYS (open_children: ENOENT), as on a kernel without it */
+    int who;                /* enum seam_who: in whose process */
+    int supervisor, keeper; /* pids; the keeper is one of the others, too */
+    struct {                /* another one that fails; at 0 = none */
+        int call, error;
+        long at;
+    } second;
+    _Atomic long calls; /* of all names, of that `who` */
+    long kill_at;       /* 0 = none */
 };
 
 extern struct seam *seam;
@@ -82,15 +90,28 @@ int seam_number(const char *name)
     return -1;
 }
 
+static int seam_who(void)
+{
+    int pid = (int)getpid();
+
+    if (pid == seam->supervisor)
+        return SEAM_SUPERVISOR;
+    return pid == seam->keeper ? SEAM_KEEPER | SEAM_OTHERS : SEAM_OTHERS;
+}
+
 int seam_enter(int call)
 {
-    if (!seam || !atomic_load_explicit(&seam->counting, memory_order_relaxed))
+    if (!seam || !atomic_load_explicit(&seam->counting, memory_order_relaxed) || !(seam->who & seam_who()))
         return 0;
-    if (!(seam->who & (seam->supervisor == (int)getpid() ? SEAM_SUPERVISOR : SEAM_OTHERS)))
-        return 0;
+    if (atomic_fetch_add(&seam->calls, 1) + 1 == seam->kill_at)
+        (void)kill(getpid(), SIGKILL);
     if (seam->missing >> call & 1)
         return call == SEAM_open_children ? ENOENT : ENOSYS;
     long n = atomic_fetch_add(&seam->count[call], 1) + 1;
+    if (call == seam->second.call && n == seam->second.at) {
+        atomic_fetch_add(&seam->hits, 1);
+        return seam->second.error;
+    }
     if (call != seam->call || seam->at == 0 || (seam->for_ever ? n < seam->at : n != seam->at))
         return 0;
     atomic_fetch_add(&seam->hits, 1);
@@ -107,13 +128,30 @@ static inline void seam_open(void)
     seam->supervisor = (int)getpid();
 }
 
+/* The process that calls this is the keeper. */
+static inline void seam_be_keeper(void)
+{
+    if (seam)
+        seam->keeper = (int)getpid();
+}
+
 /* From here on the n-th (0: none) such call fails. */
 static inline void seam_arm(int call, long at, int error, int for_ever, int who)
 {
     memset(seam->count, 0, sizeof(seam->count));
     atomic_store(&seam->hits, 0);
+    atomic_store(&seam->calls, 0);
+    memset(&seam->second, 0, sizeof(seam->second));
+    seam->kill_at = 0;
     seam->call = call, seam->at = at, seam->error = error, seam->for_ever = for_ever, seam->who = who;
     atomic_store(&seam->counting, 1);
+}
+
+/* From here on whoever of `who` enters that call (0: none; the others are counted) is killed. */
+static inline void seam_arm_kill(long at, int who)
+{
+    seam_arm(0, 0, 0, 0, who);
+    seam->kill_at = at;
 }
 
 static inline void seam_rest(void)
