@@ -425,6 +425,12 @@ static void dispatch(struct pvs_core *c)
     dispatch_inline(c);
 }
 
+void pvs_wake_at(pvs_core *c, uint64_t when)
+{
+    c->wake_at = when;
+    arm_timer(c);
+}
+
 int pvs_wait(pvs_core *c, int timeout_ms)
 {
     if (c->ready_count > 0)

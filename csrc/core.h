@@ -141,6 +141,7 @@ struct pvs_core {
     char **graves; /* allocated bodies of the last step */
     uint32_t grave_count, grave_room;
     uint64_t now, armed, step;
+    uint64_t wake_at; /* pvs_wake_at(); 0 = not wanted */
     struct keeper_link keepers[MOST_KEEPERS];
     struct epoll_event ready[64];
     int ready_count;

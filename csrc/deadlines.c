@@ -179,6 +179,8 @@ static void expire_offered(struct pvs_core *c, uint32_t index)
 
 void expire_all(struct pvs_core *c)
 {
+    if (c->wake_at <= c->now)
+        c->wake_at = 0;
     for (uint32_t i = 0; i < c->procs_used; i++) {
         struct proc *p = &c->procs[i];
         if (p->state == PROC_FREE)
@@ -310,11 +312,11 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 static uint64_t next_deadline(struct pvs_core *c)
 {
-    uint64_t at = 0;
+    uint64_t at = c->wake_at;
     uint32_t slot = queue_next_expiry(&c->queue);
 
     if (slot != PVS_NONE)
-        at = task_at(c, slot)->queue_deadline;
+        at = earlier(at, task_at(c, slot)->queue_deadline);
     for (uint32_t i = 0; i < c->procs_used; i++) {
         const struct proc *p = &c->procs[i];
         if (p->state == PROC_FREE)

@@ -33,6 +33,24 @@ int pvs_task_info(const pvs_core *c, uint64_t id, struct pvs_task_info *out)
     return 0;
 }
 
+uint32_t pvs_running(const pvs_core *c, uint64_t *ids, uint32_t room)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < c->procs_used; i++) {
+        const struct proc *p = &c->procs[i];
+        for (uint32_t k = p->first; p->state != PROC_FREE && k != p->next; k++) {
+            uint32_t slot = p->tasks[k % RING];
+            if (slot == PVS_NONE || c->queue.slab[slot].state <= PVS_ST_OFFERED)
+                continue;
+            if (count < room)
+                ids[count] = c->queue.slab[slot].id;
+            count++;
+        }
+    }
+    return count;
+}
+
 int pvs_lane_info(const pvs_core *c, uint32_t lane, struct pvs_lane_info *out)
 {
     memset(out, 0, sizeof(*out));

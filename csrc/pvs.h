@@ -193,6 +193,8 @@ PVS_CHECKED int64_t pvs_payload(const pvs_core *core, uint64_t id, char *to, siz
 PVS_CHECKED int pvs_lent(const pvs_core *core, uint64_t id, int fds[16]);
 /* Makes fileno() readable; the only call that any thread may make. */
 void pvs_wake(pvs_core *core);
+/* Makes fileno() readable at that time (0: not any more), for something that the caller wants to try again. */
+void pvs_wake_at(pvs_core *core, uint64_t when);
 
 /* Lanes are numbered by the caller, 0 .. lanes-1; one that was never set has no limit and weight 10000. */
 PVS_CHECKED int pvs_set_lane(pvs_core *core, uint32_t lane, uint32_t limit,
@@ -202,6 +204,8 @@ PVS_CHECKED int pvs_set_workers(pvs_core *core, uint32_t workers);
 void pvs_want_started(pvs_core *core, int32_t on);
 
 PVS_CHECKED int pvs_task_info(const pvs_core *core, uint64_t id, struct pvs_task_info *out);
+/* How many tasks a worker, a program or a thread has; the ids of at most room of them. INLINE ones are the caller's to know. */
+uint32_t pvs_running(const pvs_core *core, uint64_t *ids, uint32_t room);
 PVS_CHECKED int pvs_lane_info(const pvs_core *core, uint32_t lane, struct pvs_lane_info *out);
 void pvs_get_stats(const pvs_core *core, struct pvs_stats *out);
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pvsched.scheduler.collector import Collector
     from pvsched.scheduler.keys import Keys
     from pvsched.scheduler.lanes import Lanes
+    from pvsched.scheduler.local import Local
     from pvsched.scheduler.rules import Rules
     from pvsched.scheduler.task import Callback
 
@@ -41,12 +42,14 @@ class Inspection:
         live: dict[int, tuple[Rules, Callback | None]],
         keys: Keys,
         lanes: Lanes,
+        local: Local,
         collector: Collector,
     ) -> None:
         self._core = core
         self._live = live
         self._keys = keys
         self._lanes = lanes
+        self._local = local
         self._collector = collector
         self._info = ffi.new("struct pvs_task_info *")
         self._stats = ffi.new("struct pvs_stats *")
@@ -118,16 +121,23 @@ class Inspection:
 
     def tasks(self, limit: int) -> list[dict[str, Any]]:
         """Return descriptions of at most `limit` live tasks: those that run, then those that wait, by id."""
-        running: list[dict[str, Any]] = []
-        waiting: list[dict[str, Any]] = []
-        for id in sorted(self._live) if limit > 0 else ():
-            described = self.describe(id)
-            if described is None:
-                continue
-            (waiting if described["state"] == "queued" else running).append(described)
-            if len(running) + len(waiting) >= limit:
-                break
-        return running + waiting
+        running = self._running()
+        found: list[dict[str, Any]] = []
+        for ids in (running, (id for id in self._live if id not in running)):  # it is in order: ids only grow
+            for id in ids:
+                if len(found) >= limit:
+                    return found
+                described = self.describe(id)
+                if described is not None:
+                    found.append(described)
+        return found
+
+    def _running(self) -> dict[int, None]:
+        """Return the ids of what runs, in order; the core is asked, for it may stand behind a million that wait."""
+        count = lib.pvs_running(self._core, ffi.NULL, 0)
+        ids = ffi.new("uint64_t[]", count)
+        lib.pvs_running(self._core, ids, count)
+        return dict.fromkeys(sorted(id for work in {*ids, *self._local.running} for id in self._keys.sharers(work)))
 
     def stats(self) -> dict[str, Any]:
         """Return the core's counts and ours."""

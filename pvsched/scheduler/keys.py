@@ -41,6 +41,11 @@ class Keys:
         """Return the group that a live id belongs to."""
         return self._by_member.get(member)
 
+    def sharers(self, id: int) -> list[int]:
+        """Return the ids that get the outcome of the work `id`, with its own, unless its caller has cancelled that."""
+        group = self._by_id.get(id)
+        return [id] if group is None else list(group.members)
+
     def hold(self, key: str, id: int) -> None:
         """A new task takes the free key."""
         self._holders[key] = self._enter(key, id)

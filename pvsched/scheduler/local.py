@@ -12,7 +12,7 @@ from pvsched.scheduler.threads import Threads, Waker
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     from pvsched.scheduler.rules import Rules
@@ -89,6 +89,11 @@ class Local:
         task = self._running.get(id)
         if task is not None:
             task.flag.raised = True
+
+    @property
+    def running(self) -> Iterable[int]:
+        """The ids of inline and thread tasks that were started and have not been reported finished."""
+        return self._running
 
     def holds_all(self, live: dict[int, Any]) -> bool:
         """Say whether nothing lives but what runs here, which nobody can end."""

@@ -125,7 +125,7 @@ class Scheduler:
         self._admission = Admission(core, self._clock, registry, self._lanes, self._keepers, self._keys)
         self._admission.executor = executor
         self._admission.workers = workers
-        self._inspection = Inspection(core, self._live, self._keys, self._lanes, self._collector)
+        self._inspection = Inspection(core, self._live, self._keys, self._lanes, self._local, self._collector)
 
     # ---- tasks ----------------------------------------------------------------------------------------
 

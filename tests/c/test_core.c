@@ -268,6 +268,37 @@ static void inline_and_thread_tasks_are_the_callers(void)
     rig_close();
 }
 
+/* A worker's, a program's and a thread's, and none that waits; the count is right where there is no room. */
+static void what_runs_is_known_without_looking_through_what_waits(void)
+{
+    rig_open(3);
+    struct pvs_spec spec = rig_spec(PVS_POOL);
+    uint64_t want[3], got[3] = {0}, none = 0;
+    for (int i = 0; i < 3; i++) {
+        spec.kind = i == 0 ? PVS_POOL : i == 1 ? PVS_FORK : PVS_THREAD;
+        want[i] = rig_submit(&spec, "sleep 30");
+    }
+    spec.kind = PVS_POOL;
+    for (int i = 0; i < 40; i++)
+        (void)rig_submit(&spec, "echo x");
+    CHECK_EQ(pvs_running(rig.core, NULL, 0), 0);
+    rig_until_state(want[0], PVS_ST_RUNNING);
+    rig_until_state(want[1], PVS_ST_RUNNING);
+    CHECK_EQ(pvs_running(rig.core, &none, 0), 3);
+    CHECK_EQ(none, 0);
+    CHECK_EQ(pvs_running(rig.core, got, 3), 3);
+    uint64_t sum = 0;
+    for (int i = 0; i < 3; i++)
+        sum += got[i] == want[0] ? 1u : got[i] == want[1] ? 10u : got[i] == want[2] ? 100u : 0u;
+    CHECK_EQ(sum, 111);
+    CHECK_EQ(pvs_finish(rig.core, want[2], pvs_now(), PVS_SUCCEEDED, 0), 0);
+    for (int i = 0; i < 2; i++)
+        CHECK_EQ(pvs_cancel(rig.core, want[i], pvs_now(), PVS_BY_CALLER), 0);
+    rig_run();
+    CHECK_EQ(pvs_running(rig.core, got, 3), 0);
+    rig_close();
+}
+
 /* A thread's slot may be a process's next: nothing of the thread must be left in it. */
 static void a_thread_that_overran_leaves_a_clean_place(void)
 {
@@ -704,6 +735,27 @@ static void what_cannot_be_mapped_is_refused(void)
     }
 }
 
+/* Once, then never again; and not at all if it was taken back. */
+static void the_caller_can_have_itself_woken(void)
+{
+    struct pvs_settings set = {.workers = 0};
+    struct pvs_event events[PVS_MIN_EVENTS];
+    struct pollfd ready = {0, POLLIN, 0};
+    pvs_core *core = NULL;
+
+    CHECK_EQ(pvs_open(&core, &set), 0);
+    ready.fd = pvs_fileno(core);
+    CHECK_EQ(poll(&ready, 1, 0), 0);
+    pvs_wake_at(core, pvs_now() + 20000000);
+    CHECK_EQ(poll(&ready, 1, 10000), 1);
+    CHECK_EQ(pvs_step(core, pvs_now(), events, PVS_MIN_EVENTS), 0);
+    CHECK_EQ(poll(&ready, 1, 50), 0);
+    pvs_wake_at(core, pvs_now() + 50000000);
+    pvs_wake_at(core, 0);
+    CHECK_EQ(poll(&ready, 1, 100), 0);
+    pvs_close(core, 0);
+}
+
 int main(void)
 {
     RUN(what_cannot_be_mapped_is_refused);
@@ -717,6 +769,7 @@ int main(void)
     RUN(what_waits_too_long_expires);
     RUN(held_tasks_wait_for_release_and_can_be_finished);
     RUN(inline_and_thread_tasks_are_the_callers);
+    RUN(what_runs_is_known_without_looking_through_what_waits);
     RUN(a_thread_that_overran_leaves_a_clean_place);
     RUN(without_workers_all_is_inline);
     RUN(a_lane_runs_no_more_than_its_limit);
@@ -732,6 +785,7 @@ int main(void)
     RUN(notes_arrive_in_order_before_the_end);
     RUN(floods_of_notes_starve_nobody);
     RUN(idle_means_no_wakeups);
+    RUN(the_caller_can_have_itself_woken);
     RIG_RUN_WITH(rig_is_subreaper(), "PR_SET_CHILD_SUBREAPER", survivors_survive_the_end_and_the_close);
     RUN(what_cannot_be_taken_is_refused);
     return 0;

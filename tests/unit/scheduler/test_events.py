@@ -147,9 +147,38 @@ def test_tasks_lists_the_running_first(bench: Bench, tmp_path: Any) -> None:
     assert [task["id"] for task in scheduler.tasks()] == [running, *waiting]
     assert len(scheduler.tasks(limit=2)) == 2
     assert {task["state"] for task in scheduler.tasks()} == {"running", "queued"}
+    assert [task["id"] for task in scheduler.tasks(limit=1)] == [running]
+    assert scheduler.tasks(limit=0) == []
     scheduler.cancel(running)
     bench.drain(scheduler)
     assert scheduler.tasks() == []
+
+
+@pytest.mark.parametrize("executor", ["thread", "pool"])
+def test_who_shares_work_that_runs_is_listed_with_it(bench: Bench, executor: Any, tmp_path: Any) -> None:
+    """Though it was submitted after many that wait."""
+    scheduler = bench.open(workers=1, executor=executor)
+    holder = scheduler.add_task(pvsched.Task("polite", str(tmp_path / "x"), key="k", priority=0))
+    bench.file_appears(scheduler, tmp_path / "x")
+    waiting = scheduler.add_task(pvsched.Task("echo"))
+    sharer = scheduler.add_task(pvsched.Task("echo", key="k", on_duplicate="coalesce"))
+    assert [task["id"] for task in scheduler.tasks()] == [holder, sharer, waiting]
+    for id in (holder, sharer):
+        scheduler.cancel(id)
+    bench.drain(scheduler)
+
+
+def test_an_inline_task_finds_itself_running(bench: Bench) -> None:
+    """Before those that were submitted before it and wait."""
+    registry = pvsched.Registry()
+    seen: list[Any] = []
+    registry.register("wait", lambda data, context: None)
+    registry.register("look", lambda data, context: seen.extend(scheduler.tasks()))
+    scheduler = bench.open(workers=0, registry=registry)
+    scheduler.add_task(pvsched.Task("wait", priority=9))
+    scheduler.add_task(pvsched.Task("look", priority=0))
+    bench.drain(scheduler)
+    assert [(task["type"], task["state"]) for task in seen] == [("look", "running"), ("wait", "queued")]
 
 
 def test_stats_count(bench: Bench) -> None:
