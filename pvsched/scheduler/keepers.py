@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from pvsched._core import lib
 from pvsched.errors import SchedulerError
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pvsched.scheduler.registry import Registry
+
+
+_FIRST_DELAY_NS, _MOST_DELAY_NS = 10_000_000, 1_000_000_000  # between two tries to replace a keeper
 
 
 class Keepers:
@@ -27,6 +31,8 @@ class Keepers:
         self._local_version = -1
         self._forked: set[int] = set()  # the local ones, retired ones too
         self._dead: list[int] = []
+        self._delay_ns = 0
+        self._again_ns = 0  # no try before this moment
         self._promised: bool | None = None  # index 0 was named with workers=0; True: it must be a local one
         if given is not None:
             self._modules = given.modules
@@ -62,17 +68,26 @@ class Keepers:
         self.retry()
 
     def retry(self) -> bool:
-        """Try again to replace the keepers that died. Returns whether all live."""
-        while self._dead:
+        """Try again to replace the keepers that died, if it is time. Returns whether all live."""
+        now = time.monotonic_ns()
+        while self._dead and now >= self._again_ns:
             index = self._dead[-1]
             try:
                 fd = fork_from_caller(self._registry) if index in self._forked else self._exec()
             except (SchedulerError, OSError):
-                return False
+                self._put_off(now)
+                break
             if lib.pvs_replace_keeper(self._core, index, fd) < 0:
                 os.close(fd)
             self._dead.pop()
-        return True
+            self._delay_ns = 0
+        return not self._dead
+
+    def _put_off(self, now: int) -> None:
+        """No process can be made now: have the descriptor readable when it is time to look again."""
+        self._delay_ns = min(max(2 * self._delay_ns, _FIRST_DELAY_NS), _MOST_DELAY_NS)
+        self._again_ns = now + self._delay_ns
+        lib.pvs_wake_at(self._core, self._again_ns)
 
     @property
     def all_alive(self) -> bool:

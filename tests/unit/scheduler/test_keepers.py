@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 import pvsched
+from tests.patience import patience
 from tests.unit.scheduler.conftest import WORKER_EXECUTORS, Bench
 
 
@@ -135,6 +137,36 @@ def test_a_keeper_made_ahead_serves(tmp_path: Any) -> None:
     environment = {**os.environ, "PYTHONPATH": os.getcwd()}
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, env=environment)
     assert done.stdout == "succeeded\nthis keeper already serves a scheduler\n", done.stderr
+
+
+def test_a_loop_that_only_watches_the_descriptor_gets_its_keeper_too(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While no process can be made the descriptor says when to try again."""
+    import pvsched.scheduler.keepers as keepers
+
+    registry = pvsched.Registry()
+    registry.register("parent", "tests.unit.scheduler.test_keepers:parent")
+    scheduler, documents = bench.open(workers=1, registry=registry), []
+    keeper = bench.one(scheduler, "parent")["data"]
+    made, tries = keepers.exec_keeper, 0
+
+    def unlucky(modules: Any) -> int:
+        nonlocal tries
+        tries += 1
+        if tries < 6:
+            raise OSError(11, "Resource temporarily unavailable")
+        return made(modules)
+
+    monkeypatch.setattr(keepers, "exec_keeper", unlucky)
+    os.kill(keeper, signal.SIGKILL)
+    bench.until(scheduler, lambda: tries)
+    scheduler.add_task(pvsched.Task("parent"), documents.append)
+    while not documents:
+        assert select.select([scheduler], [], [], patience(20))[0]
+        scheduler.run()
+    assert documents[0]["data"] != keeper
+    assert tries == 6
 
 
 def test_a_keeper_that_cannot_be_replaced_at_once_is_tried_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
