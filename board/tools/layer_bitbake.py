@@ -6,6 +6,7 @@ check is the real one. The whole way parses and signs the world; it alone sees a
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -173,7 +174,16 @@ def waited(command: Sequence[str], where: Path, limit: float, output: int) -> in
     except BaseException as gone:
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
+        kill_server(where)
         shutil.rmtree(where / "conf", ignore_errors=True)
         if isinstance(gone, subprocess.TimeoutExpired):
             raise Failure(f"{command[-1]} did not end within {limit:.0f} s", f"read {where}/check.log") from gone
         raise
+
+
+def kill_server(where: Path) -> None:
+    """Kill bitbake's server of a build directory: its session is its own, and it parses on without a client."""
+    with contextlib.suppress(OSError, ValueError):
+        pid = int((where / "bitbake.lock").read_text())
+        if str(where).encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+            os.killpg(os.getpgid(pid), signal.SIGKILL)

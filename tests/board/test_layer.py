@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import importlib
 import re
+import signal
+import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -13,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from board.tools import layer_bitbake
+from board.tools.progress import Failure
 from pvsched.doctor.report import fragment, subjects
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -292,3 +296,20 @@ def test_the_sanity_class_leaves_other_images_alone(layer_modules: ModuleType, t
 def test_the_sanity_class_asks_for_no_task_of_the_kernel() -> None:
     """bitbake gives up where a kernel has no such task, and do_shared_workdir compiles a kernel that sstate has."""
     assert "[depends]" not in (LAYER / "classes" / "pvsched-sanity.bbclass").read_text()
+
+
+def test_a_command_that_overruns_takes_bitbakes_server_along(tmp_path: Path) -> None:
+    """The server has a session of its own; the number in its lock is only taken for it if it is this folder's."""
+    code = "import time; time.sleep(60)"
+    with (
+        subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], start_new_session=True) as server,
+        subprocess.Popen([sys.executable, "-c", code, "elsewhere"], start_new_session=True) as other,
+    ):
+        for child in (other, server):
+            (tmp_path / "bitbake.lock").write_text(str(child.pid))
+            with pytest.raises(Failure, match="did not end"), (tmp_path / "log").open("wb") as log:
+                layer_bitbake.waited(["sleep", "60"], tmp_path, 0.2, log.fileno())
+            if child is other:
+                assert child.poll() is None
+                child.kill()
+            assert child.wait(20) == -signal.SIGKILL
