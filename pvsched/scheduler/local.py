@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from pvsched._core import ffi, lib
+from pvsched.errors import SchedulerError
 from pvsched.scheduler.local_task import Answer, LocalTask, complain, run_handler
 from pvsched.scheduler.outcome import CANCELLED, TIMED_OUT
 from pvsched.scheduler.threads import Threads, Waker
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
+    from pvsched.scheduler.registry import Registry
     from pvsched.scheduler.rules import Rules
 else:
     from _collections import deque
@@ -23,8 +25,11 @@ else:
 class Local:
     """The supervisor's side of inline and thread tasks: takes what the core hands over, and reports it finished."""
 
-    def __init__(self, core: Any, clock: Callable[[], int], say: Callable[[int, str, object], None]) -> None:
+    def __init__(
+        self, core: Any, registry: Registry, clock: Callable[[], int], say: Callable[[int, str, object], None]
+    ) -> None:
         self._core = core
+        self._registry = registry
         self._clock = clock
         self._say = say
         self._running: dict[int, LocalTask] = {}
@@ -122,8 +127,8 @@ class Local:
         from pvsched.scheduler.programs import run_program
 
         try:
-            return run_program(task)
-        except (OSError, RuntimeError) as error:
+            return run_program(task, self._registry)
+        except (OSError, SchedulerError) as error:
             return complain(error, "spawn-failed")
 
     def _finish(self, task: LocalTask, answer: Answer) -> None:

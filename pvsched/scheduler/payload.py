@@ -52,12 +52,12 @@ def exec_block(argv: Any, env: Any, cwd: Any, fds: Mapping[str, int]) -> bytes:
     return head + b"".join(text + b"\0" for text in texts)
 
 
-def read_exec(payload: bytes) -> tuple[list[bytes], dict[bytes, bytes], bytes | None, bytes]:
-    """Read a program's payload back: argv, environment, cwd, stdin."""
-    argc, envc, has_cwd = struct.unpack_from("=3I", payload)
-    *texts, stdin = payload[12:].split(b"\0", argc + envc + has_cwd)
-    env = {name: value for name, _, value in (pair.partition(b"=") for pair in texts[argc : argc + envc])}
-    return texts[:argc], env, texts[argc + envc] if has_cwd else None, stdin
+def exec_bytes(payload: bytes) -> int:
+    """Return how many bytes of a program's payload are the block; the rest is its stdin."""
+    at = 12
+    for _ in range(sum(struct.unpack_from("=3I", payload))):
+        at = payload.index(b"\0", at) + 1
+    return at
 
 
 def _text(value: object, what: str) -> bytes:

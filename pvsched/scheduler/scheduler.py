@@ -118,7 +118,7 @@ class Scheduler:
         self._keys = Keys()
         self._lanes = Lanes(lanes)
         self._keepers = Keepers(core, registry, keeper)
-        self._local = Local(core, self._clock, self._say)
+        self._local = Local(core, registry, self._clock, self._say)
         self._collector = Collector(
             core, self._clock, wall, self._live, self._keys, self._local, self._keepers, self._hub, history
         )

@@ -47,6 +47,28 @@ def test_a_hosts_own_sigchld_handling_is_not_disturbed(bench: Bench, name: str) 
         signal.signal(signal.SIGCHLD, before)
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("habit", ["ignores", "reaps"])
+def test_a_programs_status_is_ours_whatever_the_host_does_with_its_children(
+    bench: Bench, workers: int, habit: str
+) -> None:
+    """A program that failed has failed, inline too, in a host that ignores SIGCHLD or waits for every child."""
+
+    def reap(number: int, frame: object) -> None:
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0] != 0:
+                pass
+        except ChildProcessError:
+            pass
+
+    before = signal.signal(signal.SIGCHLD, reap if habit == "reaps" else signal.SIG_IGN)
+    try:
+        document = bench.one(bench.open(workers=workers), "prog", argv=["sh", "-c", "exit 3"])
+        assert (document["error"]["reason"], document["exit"]) == ("exit-status", {"code": 3})
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
 def test_two_schedulers_do_not_know_each_other(bench: Bench) -> None:
     """Each has its ids, its workers and its end."""
     one, two = bench.open(), bench.open(executor="fork")

@@ -263,11 +263,42 @@ def test_exec_errors_carry_their_errno(bench: Bench, workers: int, make: str, nu
     assert document["error"]["errno"] == number
 
 
-def test_a_program_has_its_own_environment_and_finds_its_way(bench: Bench) -> None:
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_program_has_its_own_environment_and_finds_its_way(bench: Bench, workers: int) -> None:
     """env= is the whole environment, but for what we add; a bare name is looked up on PATH."""
-    document = bench.one(bench.open(), "prog", argv=["env"], env={"PATH": os.environ["PATH"], "A": "b"})
+    document = bench.one(bench.open(workers=workers), "prog", argv=["env"], env={"PATH": os.environ["PATH"], "A": "b"})
     lines = dict(line.split("=", 1) for line in document["output"]["stdout"].splitlines())
     assert lines == {"PATH": os.environ["PATH"], "A": "b", "PVSCHED_RESULT_FD": "3"}
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("survive", [False, True])
+def test_what_left_a_programs_session_ends_with_it(bench: Bench, workers: int, survive: bool) -> None:
+    """Though it holds the program's output open; unless it may survive."""
+    argv = ["sh", "-c", f"setsid sleep {patience(60):.0f} >/dev/null & echo $!"]
+    document = bench.one(bench.open(workers=workers), "prog", argv=argv, survive=survive)
+    assert document["outcome"] == "succeeded"
+    pid = int(document["output"]["stdout"])
+    if survive:
+        os.kill(pid, signal.SIGKILL)
+    else:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_an_interrupt_ends_an_inline_program(bench: Bench) -> None:
+    """Ctrl-C while run() waits for a program raises there, the program is killed, and its task has failed."""
+    scheduler, documents = bench.open(workers=0), []
+    scheduler.add_task(pvsched.Task("prog", argv=["sleep", "60"]), documents.append)
+    before = signal.signal(signal.SIGALRM, lambda number, frame: signal.raise_signal(signal.SIGINT))
+    signal.setitimer(signal.ITIMER_REAL, 0.5)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            bench.drain(scheduler)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    bench.drain(scheduler)
+    assert documents[0]["outcome"] == "failed"
 
 
 def test_a_registered_program_needs_no_handler(bench: Bench) -> None:
@@ -307,15 +338,3 @@ def test_wall_time_is_iso_8601_in_utc() -> None:
 
 
 assert sys.version_info >= (3, 10)
-
-
-def test_an_inline_program_is_not_awaited_by_its_output(bench: Bench) -> None:
-    """What left its session and holds its pipes does not hold up the caller, and what it wrote itself is whole."""
-    scheduler, documents = bench.open(workers=0), []
-    argv = ["sh", "-c", f"setsid sleep {patience(20):.0f} & echo $!"]
-    scheduler.add_task(pvsched.Task("program", executor="exec", argv=argv), documents.append)
-    begun = time.monotonic()
-    bench.drain(scheduler)
-    lasted = time.monotonic() - begun
-    os.kill(int(documents[0]["output"]["stdout"]), signal.SIGKILL)
-    assert (documents[0]["outcome"], lasted < patience(15)) == ("succeeded", True)
