@@ -3,6 +3,7 @@
 #define CYCLE_H
 
 #include "rig.h"
+#include "shares.h"
 
 #define CYCLE_MOST UINT64_C(9000000000) /* nanoseconds; what takes longer hangs */
 
@@ -78,38 +79,11 @@ static inline void cycle_run_all(void)
     CHECK(took < CYCLE_MOST);
 }
 
-/* ---- many cycles: they mostly wait, so several processes share them ------------------------------------------------ */
-
-#define CYCLE_SHARES 4u
-
-static uint32_t cycle_share;
-
-static inline int cycle_is_mine(uint32_t number)
+/* A share of many cycles has a seam and orphans of its own. */
+static inline void cycle_prepare(void)
 {
-    return number % CYCLE_SHARES == cycle_share;
-}
-
-/* Runs it in each share, with a seam and orphans of its own. */
-static inline void cycle_in_shares(void (*run)(void))
-{
-    pid_t pids[CYCLE_SHARES];
-
-    (void)fflush(NULL);
-    for (cycle_share = 0; cycle_share < CYCLE_SHARES; cycle_share++) {
-        pids[cycle_share] = fork();
-        CHECK(pids[cycle_share] >= 0);
-        if (pids[cycle_share] == 0) {
-            seam_open();
-            (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-            run();
-            exit(0);
-        }
-    }
-    for (uint32_t i = 0; i < CYCLE_SHARES; i++) {
-        int status;
-        CHECK_EQ(waitpid(pids[i], &status, 0), pids[i]);
-        CHECK_EQ(status, 0);
-    }
+    seam_open();
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 }
 
 #endif

@@ -125,7 +125,7 @@ static void at_every_call(int who, int (*killed_at)(long))
     long calls = atomic_load(&seam->calls);
     CHECK(calls > 50);
     for (long n = 1; n <= calls; n++) {
-        if (!cycle_is_mine((uint32_t)n) || (uint32_t)(n / CYCLE_SHARES) % 100 >= rig_scale(100))
+        if (!share_is_mine((uint32_t)n) || (uint32_t)(n / SHARES) % 100 >= rig_scale(100))
             continue;
         snprintf(text, sizeof(text), "%s killed at its call %ld", who == SEAM_KEEPER ? "keeper" : "supervisor", n);
         check_case = text;
@@ -153,7 +153,7 @@ int main(void)
     seam_open();
     cycle_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     check_case = "in shares";
-    cycle_in_shares(the_supervisor);
-    cycle_in_shares(the_keeper);
+    share_out(the_supervisor, cycle_prepare);
+    share_out(the_keeper, cycle_prepare);
     return 0;
 }

@@ -138,7 +138,7 @@ static void one_case(int call, long at, int error, int for_ever, int who)
 {
     char text[128];
 
-    if (!cycle_is_mine(cases++) || is_left_out(cases / CYCLE_SHARES))
+    if (!share_is_mine(cases++) || is_left_out(cases / SHARES))
         return;
     snprintf(text, sizeof(text), "%s %ld fails with %s%s, in %s", seam_names[call], at, strerrorname_np(error),
              for_ever ? " for ever" : "", who == SEAM_SUPERVISOR ? "the supervisor" : "the others");
@@ -195,7 +195,7 @@ int main(void)
     cycle_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     RUN(for_ever_too);
     check_case = "in shares";
-    cycle_in_shares(in_the_supervisor);
-    cycle_in_shares(in_the_keeper_and_the_workers);
+    share_out(in_the_supervisor, cycle_prepare);
+    share_out(in_the_keeper_and_the_workers, cycle_prepare);
     return 0;
 }
