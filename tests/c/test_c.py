@@ -90,6 +90,7 @@ def built(program: Path, kind: str, binary: Path, cores: Cores) -> str:
         pytest.fail(f"{shlex.join(failed.cmd)}\n{failed.stdout}")
 
 
+@pytest.mark.timeout(2 * TIME_LIMIT + 300)
 @pytest.mark.parametrize(("program", "kind"), parameters())
 def test_program(program: Path, kind: str, tmp_path: Path, cores: Cores) -> None:
     """A C test program compiles without a warning and ends with 0 within its time limit."""
