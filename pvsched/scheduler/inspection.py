@@ -110,7 +110,7 @@ class Inspection:
         if info.state != _QUEUED:
             return reasons
         if info.lane_full:
-            text = f"its lane {described['lane']!r} has as many running tasks as its limit allows"
+            text = f"its lane {described['lane']!r} is at its limit"
             reasons.append({"reason": "lane-limit", "text": text})
         if info.no_worker:
             reasons.append({"reason": "no-worker", "text": "every worker's place is taken"})

@@ -155,7 +155,7 @@ def test_why_a_task_waits_is_told(pvsched: Any, service: Service) -> None:
         while not waiting:
             waiting = json.loads(pvsched("tasks", "ls", "--json").stdout)["waiting"]
         line = next(line for line in pvsched("tasks", "ls").stdout.splitlines() if "queued" in line)
-        assert "its lane 'objects' has as many running tasks as its limit allows" in line
+        assert "its lane 'objects' is at its limit" in line
 
 
 def test_status_and_top_show_the_daemon(pvsched: Any, service: Service) -> None:
