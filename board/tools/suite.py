@@ -50,7 +50,8 @@ def command(quick: bool, more: Sequence[str]) -> str:
     skipped = [f"--ignore={path}" for path in LEFT_OUT]
     marks = ["-m", "not slow and not board"] if quick else ["-m", "not board"]
     shown = ["-rsxfE", "--durations=15", f"--color={'yes' if sys.stdout.isatty() else 'no'}"]
-    options = ["-o", f"timeout={TEST_LIMIT}", *shown, *([] if "-m" in more else marks)]
+    limits = ["-o", f"timeout={TEST_LIMIT}", "-o", f"faulthandler_timeout={2 * TEST_LIMIT}"]
+    options = [*limits, *shown, *([] if "-m" in more else marks)]
     amounts = f"PVSCHED_SCALE={QUICK_AMOUNTS} " if quick else ""
     words = shlex.join([*options, *skipped, *chosen, *more])
     return f"{amounts}PVSCHED_PATIENCE={PATIENCE} sh /src/board/guest/tests {words}"
