@@ -11,8 +11,9 @@ from pvsched.scheduler.task import Task
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing_extensions import Unpack
 
+    from pvsched.scheduler.scheduler import SchedulerOptions
     from pvsched.scheduler.task import Document
 
 
@@ -28,7 +29,7 @@ class AsyncScheduler:
         *,
         scheduler: Scheduler | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
-        **options: Any,
+        **options: Unpack[SchedulerOptions],
     ) -> None:
         self._loop = loop or asyncio.get_running_loop()
         self.scheduler = scheduler if scheduler is not None else Scheduler(workers, **options)

@@ -28,14 +28,34 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable
-    from typing import Any, Literal
+    from typing import Any, Literal, TypedDict
 
     from typing_extensions import Self
 
     from pvsched.scheduler.keeper import Keeper
-    from pvsched.scheduler.task import Callback, Document, Executor, Task
+    from pvsched.scheduler.task import Callback, DefaultExecutor, Document, Task
 
     Policy = Literal["fifo", "strict", "edf", "fair"]
+
+    class SchedulerOptions(TypedDict, total=False):
+        """What may be given to a Scheduler besides the number of its workers."""
+
+        executor: DefaultExecutor
+        policy: Policy
+        capacity: int
+        max_workers: int | None
+        lanes: int
+        zot_exact: bool
+        inline_budget: int
+        spares: int
+        batch: int
+        payload_bytes: int | None
+        registry: Registry | None
+        clock: Callable[[], int] | None
+        wall_clock: Callable[[], float] | None
+        keeper: Keeper | None
+        history: int
+        cgroup: str | None
 
 
 class Scheduler:
@@ -48,7 +68,7 @@ class Scheduler:
     def __init__(
         self,
         workers: int = 2,
-        executor: Executor = "pool",
+        executor: DefaultExecutor = "pool",
         policy: Policy = "strict",
         *,
         capacity: int = 4096,
@@ -68,8 +88,8 @@ class Scheduler:
     ) -> None:
         self._core: Any = None
         self._closed = "the scheduler was not opened"
-        if executor not in KINDS or executor == "exec":
-            raise SchedulerError(
+        if executor not in KINDS or str(executor) == "exec":
+            raise BadSetting(
                 f"executor must be inline, thread, fork or pool, not {executor!r}",
                 hint="exec is for tasks that have argv=",
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 
 from pvsched._core import ffi, lib
@@ -34,13 +33,16 @@ def open_core(*, policy: str, zot_exact: bool, **numbers: int | None) -> Any:
     for name, value in numbers.items():
         if value is not None:
             setattr(settings, name, _checked(name, value))
+    if settings.max_workers and settings.max_workers < settings.workers:
+        hint = "raise max_workers, or leave it out"
+        text = f"max_workers must be at least workers: {settings.max_workers} is below {settings.workers}"
+        raise BadSetting(text, code="bad-workers", hint=hint)
     settings.policy = number
     settings.zot_exact = bool(zot_exact)
     out = ffi.new("pvs_core **")
     status = lib.pvs_open(out, settings)
     if status < 0:
-        hint = "max_workers must be at least workers" if -status == errno.EINVAL else None
-        raise SchedulerError(f"the core cannot be opened: {os.strerror(-status)}", code="open-failed", hint=hint)
+        raise SchedulerError(f"the core cannot be opened: {os.strerror(-status)}", code="open-failed")
     return out[0]
 
 

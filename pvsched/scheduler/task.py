@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     Executor = Literal["inline", "thread", "fork", "pool", "exec"]
+    DefaultExecutor = Literal["inline", "thread", "fork", "pool"]  # of a scheduler; exec is for tasks that have argv
     Document = dict[str, Any]
     Callback = Callable[[Document], object]
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
         executor: Executor | None
         result_limit: int
         fds: Mapping[str, int] | None
-        limits: Mapping[str, int | str] | None
+        limits: Mapping[str, float | str] | None
         survive: bool
         argv: Sequence[str] | None
         env: Mapping[str, str] | None

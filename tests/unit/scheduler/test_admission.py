@@ -192,9 +192,10 @@ def test_use_after_close_is_refused(bench: Bench) -> None:
     ids=str,
 )
 def test_impossible_settings_are_refused_and_leave_nothing(options: Any) -> None:
-    """Opening fails as a whole; the leak check sees to the rest."""
-    with pytest.raises(pvsched.SchedulerError):
+    """Opening fails as a whole, as a setting that cannot be; the leak check sees to the rest."""
+    with pytest.raises(pvsched.BadSetting) as refused:
         pvsched.Scheduler(**options)
+    assert refused.value.hint
 
 
 def test_settings_that_change_are_checked(bench: Bench) -> None:

@@ -32,6 +32,8 @@ MISTAKES = {
     "pvsched.Task('a', priorty=3)": "priorty",
     "pvsched.Task('a', executor='gpu')": "executor",
     "pvsched.Scheduler(policy='random')": "policy",
+    "pvsched.Scheduler(executor='exec')": "executor",
+    "pvsched.aio.AsyncScheduler(policy='random')": "policy",
     "pvsched.Scheduler().add_task('a')": "add_task",
 }
 
@@ -41,7 +43,7 @@ def test_mistakes_are_found_by_mypy(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """A misspelt option, an impossible word, a wrong argument: each is an error where it is written."""
     monkeypatch.chdir(ROOT)
     path = tmp_path / "wrong.py"
-    path.write_text("import pvsched\n" + "\n".join(MISTAKES) + "\n")
+    path.write_text("import pvsched.aio\n" + "\n".join(MISTAKES) + "\n")
     errors = [line for line in run_mypy(path).splitlines() if ": error: " in line]
     assert [f":{number}: error: " in line for number, line in enumerate(errors, 2)] == [True] * len(MISTAKES), errors
     for line, word in zip(errors, MISTAKES.values()):

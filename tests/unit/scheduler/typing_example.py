@@ -23,7 +23,9 @@ def callback(document: dict[str, Any]) -> None:
 def program() -> None:
     with pvsched.Scheduler(workers=2, executor="pool", policy="strict", clock=FakeClock()) as scheduler:
         scheduler.set_lane("slow", limit=2, weight="low")
-        task_id: int = scheduler.add_task(pvsched.Task("typed", data={"a": 1}, fds={"x": 0}, key="k"), callback)
+        task_id: int = scheduler.add_task(
+            pvsched.Task("typed", data={"a": 1}, fds={"x": 0}, key="k", limits={"cpu": 0.5}), callback
+        )
         cancelled: bool = scheduler.cancel(task_id)
         ended: int = scheduler.run(wait=1.0)
         subscription: pvsched.Subscription = scheduler.subscribe()
