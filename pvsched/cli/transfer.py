@@ -62,10 +62,18 @@ def ask(client: Client, sha: str, part: Part) -> Answer:
         answer.read()
         part.restart()
         answer = client.ask("GET", f"/objects/{sha}")
-    accepted(answer, 200, 206)
+    served(answer, sha)
     if answer.status == 200 and part.size:
         part.restart()
     return answer
+
+
+def served(answer: Answer, sha: str) -> Answer:
+    """The answer, if it has bytes. A well-formed name is refused for one reason alone: there is no such object."""
+    if answer.status == 400:
+        answer.read()
+        raise CommandError(f"there is no object {sha}", code="no-object", hint="pvsched objects ls")
+    return accepted(answer, 200, 206)
 
 
 def continues(answer: Answer, offset: int) -> bool:
@@ -100,12 +108,13 @@ def pull(client: Client, sha: str, part: Part, report: Report) -> None:
 def fetch(client: Client, sha: str, path: str, report: Report) -> int:
     """Gets object sha to path, whole and checked; a part of an earlier run counts. Returns its size in bytes."""
     part = Part(path + ".part")
+    earlier = part.size
     try:
         if part.hash.hexdigest() != sha or part.size == 0:
             pull(client, sha, part, report)
         if part.hash.hexdigest() != sha:
             os.unlink(part.path)
-            raise damaged(sha, part.hash.hexdigest())
+            raise damaged(sha, part.hash.hexdigest(), earlier > 0)
         part.publish(path)
         return part.size
     except BaseException:
@@ -117,7 +126,7 @@ def fetch(client: Client, sha: str, path: str, report: Report) -> int:
 
 def check(client: Client, sha: str, sink: Callable[[bytes], object], report: Report) -> tuple[int, str]:
     """Reads object sha to its end and gives every block to sink. Returns (size, the hash of what came)."""
-    answer = accepted(client.ask("GET", f"/objects/{sha}"))
+    answer = served(client.ask("GET", f"/objects/{sha}"), sha)
     found, count = hashlib.sha256(), 0
     progress = report(0, answer.length)
     try:
@@ -131,9 +140,12 @@ def check(client: Client, sha: str, sink: Callable[[bytes], object], report: Rep
     return count, found.hexdigest()
 
 
-def damaged(sha: str, found: str) -> CommandError:
+def damaged(sha: str, found: str, resumed: bool = False) -> CommandError:
+    """The bytes are not the object's. After `resumed` the likeliest is the part that was there before, and has gone."""
+    why = "the part of an earlier run was" if resumed else "it is damaged where it is stored, or came"
+    hint = f"put it again from a good copy: pvsched objects put FILE; then: pvsched objects verify {sha}"
     return CommandError(
-        f"object {sha[:12]}... hashes to {found[:12]}...: it is damaged where it is stored, or came damaged",
+        f"object {sha[:12]}... hashes to {found[:12]}...: {why} damaged",
         code="object-damaged",
-        hint=f"put it again from a good copy: pvsched objects put FILE; then: pvsched objects verify {sha}",
+        hint="type the same command again: it begins anew" if resumed else hint,
     )

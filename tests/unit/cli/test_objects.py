@@ -98,6 +98,32 @@ def test_a_server_without_range_is_asked_for_the_whole(daemon: Any, tmp_path: Pa
     assert (tmp_path / "out").read_bytes() == CONTENT
 
 
+def test_a_damaged_part_is_told_from_a_damaged_object(
+    daemon: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The part is removed, and the same command then gets the whole object."""
+    ranged(daemon, CONTENT)
+    (tmp_path / "out.part").write_bytes(b"x" * 1000)
+    assert main(["objects", "get", SHA, "-o", str(tmp_path / "out")]) == exits.FAILED
+    captured = capsys.readouterr().err
+    assert "the part of an earlier run was damaged" in captured
+    assert "type the same command again" in captured
+    assert main(["objects", "get", SHA, "-o", str(tmp_path / "out")]) == exits.OK
+
+
+@pytest.mark.parametrize("output", ["out", "-"])
+def test_an_object_that_is_not_there_is_told_so(
+    daemon: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], output: str
+) -> None:
+    """A server's "bad object name" for a whole, well-formed name means that there is none."""
+    monkeypatch.chdir(tmp_path)
+    daemon.json("GET", f"/objects/{SHA}", {"Error": "Request has bad object name"}, "400 Bad Request")
+    assert main(["objects", "get", SHA, "-o", output, "--json"]) == exits.FAILED
+    error = json.loads(capsys.readouterr().err)
+    assert (error["code"], error["hint"]) == ("no-object", "pvsched objects ls")
+    assert os.listdir(tmp_path) == []
+
+
 def test_damaged_bytes_never_get_the_name(daemon: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Content with another hash is a failure that leaves nothing behind."""
     ranged(daemon, b"not it")
