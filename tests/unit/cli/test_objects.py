@@ -116,12 +116,13 @@ def test_an_object_that_is_not_there_is_told_so(
     daemon: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], output: str
 ) -> None:
     """A server's "bad object name" for a whole, well-formed name means that there is none."""
-    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
     daemon.json("GET", f"/objects/{SHA}", {"Error": "Request has bad object name"}, "400 Bad Request")
     assert main(["objects", "get", SHA, "-o", output, "--json"]) == exits.FAILED
     error = json.loads(capsys.readouterr().err)
     assert (error["code"], error["hint"]) == ("no-object", "pvsched objects ls")
-    assert os.listdir(tmp_path) == []
+    assert os.listdir() == []
 
 
 def test_damaged_bytes_never_get_the_name(daemon: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
