@@ -62,9 +62,11 @@ class Inspection:
     def describe(self, id: int) -> dict[str, Any] | None:
         """Return what is known of a live task, without why it waits."""
         record = self._live.get(id)
+        if record is None:
+            return None
         group = self._keys.of(id)
         info = self.look(id if group is None else group.id)
-        if record is None or info is None:
+        if info is None:
             return None
         described = {
             "id": id,

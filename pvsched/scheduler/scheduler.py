@@ -324,9 +324,9 @@ class Scheduler:
         self._check_open()
         whole_number("workers", workers, 0, code="bad-workers")
         before = self._admission.workers
-        self._set(
-            lib.pvs_set_workers(self._core, workers), "so many workers", "open the scheduler with a larger max_workers="
-        )
+        if lib.pvs_set_workers(self._core, workers) < 0:
+            text = f"workers must be at most max_workers, which {workers} is not"
+            raise BadSetting(text, code="bad-workers", hint="open the scheduler with a larger max_workers=")
         self._admission.workers = workers
         if bool(before) != bool(workers):
             self._admission.forget_rules()
@@ -342,9 +342,9 @@ class Scheduler:
         number = self._lanes.number(name)
         self._set(lib.pvs_set_lane(self._core, number, limit or 0, weight_in_thousandths(weight)), "the lane")
 
-    def _set(self, status: int, what: str, hint: str | None = None) -> None:
+    def _set(self, status: int, what: str) -> None:
         if status < 0:
-            raise BadSetting(f"the core refuses {what}: {os.strerror(-status)}", hint=hint)
+            raise BadSetting(f"the core refuses {what}: {os.strerror(-status)}")
 
     # ---- watching -------------------------------------------------------------------------------------
 

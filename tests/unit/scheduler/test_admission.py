@@ -214,6 +214,9 @@ def test_settings_that_change_are_checked(bench: Bench) -> None:
         with pytest.raises(pvsched.SchedulerError):
             call()
     assert scheduler.stats()["workers"] == 0
+    with pytest.raises(pvsched.BadSetting, match="at most max_workers, which 3 is not") as refused:
+        scheduler.set_workers(3)
+    assert refused.value.code == "bad-workers"
 
 
 def test_every_refusal_is_of_one_tree() -> None:

@@ -136,6 +136,9 @@ def test_explain_names_what_keeps_a_task(bench: Bench, tmp_path: Any) -> None:
     with pytest.raises(LookupError) as none:
         scheduler.explain(first)
     assert none.value.code == "no-task"  # type: ignore[attr-defined]
+    for never in (0, -1, 1 << 64, "1", None):
+        with pytest.raises(LookupError):
+            scheduler.explain(never)  # type: ignore[arg-type]
 
 
 def test_tasks_lists_the_running_first(bench: Bench, tmp_path: Any) -> None:
