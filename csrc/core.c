@@ -461,6 +461,7 @@ int pvs_step(pvs_core *c, uint64_t now, struct pvs_event *events, uint32_t max)
     if (c->ready_count == 0) {
         int n = sys_epoll_wait(c->epoll, c->ready, 64, 0);
         c->ready_count = n > 0 ? n : 0;
+        c->stats.wakeups += n > 0; /* of a host that sleeps in a loop of its own, and not in pvs_wait() */
     }
     collect_listed(c);
     for (int i = 0; i < c->ready_count; i++)

@@ -115,6 +115,7 @@ def test_metrics_count_what_was_done(daemon: DaemonProcess) -> None:
     assert read.total("pvsched_requests_total", status="400") == 1
     assert read.total("pvsched_requests_total", status="200") == 2
     assert read.total("pvsched_tasks_waiting", lane="objects") == 0
+    assert (read.total("pvsched_wakeups_total") or 0) >= 2
     assert (read.total("pvsched_memory_bytes") or 0) > 4_000_000
     assert (read.total("pvsched_connections") or 0) >= 1
 

@@ -40,7 +40,7 @@ def write_scheduler(out: Exposition, scheduler: Scheduler) -> None:
     out.gauge("worker_processes", "Processes that the keeper has made and that live.", stats["processes"])
     out.gauge("workers_idle", "Workers without a task.", stats["idle"])
     out.counter("spawned", "Processes made so far.", stats["spawned"])
-    out.counter("wakeups", "Times that the scheduler had something to do.", stats["wakeups"])
+    out.counter("wakeups", "Times that the scheduler was woken by something to do.", stats["wakeups"])
     out.counter("task_events_missed", "Events lost by subscribers that were too slow.", stats["events_missed"])
 
 
@@ -52,8 +52,8 @@ def _write_waiting(out: Exposition, lane: str, waiting: list[int]) -> None:
 
 
 def _write_lateness(out: Exposition, lateness: dict[str, Any]) -> None:
-    out.gauge("kill_lateness_max_seconds", "The longest from a deadline to the known death.", lateness["max"])
-    out.family("kill_lateness_seconds", "summary", "From deadline to known death.")
+    out.gauge("kill_lateness_max_seconds", "The longest from a deadline to what was done for it.", lateness["max"])
+    out.family("kill_lateness_seconds", "summary", "From a deadline to what was done for it: signal or expiry.")
     out.sample("kill_lateness_seconds_count", lateness["count"])
     out.sample("kill_lateness_seconds_sum", lateness["sum"])
 
