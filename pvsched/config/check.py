@@ -5,7 +5,7 @@ nearest key.
 from __future__ import annotations
 
 from pvsched.config.merge import Layers, file_layer
-from pvsched.config.problem import Problem
+from pvsched.config.problem import Problem, unreadable
 
 
 def check(path: str) -> list[Problem]:
@@ -16,7 +16,7 @@ def check(path: str) -> list[Problem]:
         with open(path, "rb") as stream:
             text = stream.read().decode()
     except (OSError, UnicodeDecodeError) as problem:
-        return [Problem(path, 0, "", getattr(problem, "strerror", None) or str(problem))]
+        return [unreadable(path, problem)]
     return check_text(path, text)
 
 

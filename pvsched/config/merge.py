@@ -11,7 +11,7 @@ from pvsched.config.lines import key_lines, line_of
 from pvsched.config.load import NOT_SETTINGS, SHORT
 from pvsched.config.pantavisor import BOUND, LEGACY_KEYS
 from pvsched.config.places import Places
-from pvsched.config.problem import ConfigError, Problem, nearest
+from pvsched.config.problem import ConfigError, Problem, nearest, unreadable
 from pvsched.config.schema import LANE_KEYS, LOG_LEVELS, SECTIONS, Key, all_keys
 from pvsched.config.settings import Settings
 from pvsched.config.value import from_text, from_toml
@@ -118,10 +118,10 @@ def _file(layers: Layers, path: str | None, places: Places) -> None:
             text = stream.read().decode()
     except FileNotFoundError as problem:
         if path:
-            layers.problems.append(Problem(named, 0, "", problem.strerror or str(problem)))
+            layers.problems.append(unreadable(named, problem))
         return
     except (OSError, UnicodeDecodeError) as problem:
-        layers.problems.append(Problem(named, 0, "", getattr(problem, "strerror", None) or str(problem)))
+        layers.problems.append(unreadable(named, problem))
         return
     file_layer(layers, named, text)
 

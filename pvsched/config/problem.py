@@ -36,7 +36,14 @@ class ConfigError(PvschedError):
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = tuple(problems)
         self.code = "config-invalid"
-        self.hint = "correct it; pvsched config check FILE says whether a file is good"
+        found = any(problem.line or problem.key for problem in problems)
+        self.hint = "correct it; pvsched config check FILE says whether a file is good" if found else ""
+        self.hint = self.hint or "name a file that can be read: pvsched config show --defaults > FILE makes one"
+
+
+def unreadable(place: str, problem: OSError | UnicodeDecodeError) -> Problem:
+    """A file that is not there, may not be read, or is no text."""
+    return Problem(place, 0, "", getattr(problem, "strerror", None) or str(problem))
 
 
 def nearest(name: str, known: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pvsched.config.check import check, check_text
+from pvsched.config.problem import ConfigError
 
 
 @pytest.mark.parametrize(
@@ -103,6 +104,9 @@ def test_a_file_that_cannot_be_read_is_a_finding(tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
     (binary,) = check(str(tmp_path / "binary"))
     assert "utf-8" in binary.message
+    for finding in (absent, binary):
+        assert ConfigError([finding]).hint.startswith("name a file that can be read")
+    assert ConfigError(check_text("x", "workers = 1")).hint.startswith("correct it")
 
 
 def test_the_files_that_we_ship_are_good_and_up_to_date() -> None:
