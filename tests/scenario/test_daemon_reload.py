@@ -92,6 +92,6 @@ def test_the_section_of_the_objects_lane_counts(make_daemon: MakeDaemon) -> None
         second = threads.submit(half_put, daemon, b"b" * 200_000)
         while not (waiting := daemon.get("/tasks")["waiting"]):
             assert not second.done()
-        assert "as its limit allows" in str(waiting)
+        assert "is at its limit" in str(waiting)
         reloaded(daemon, "[scheduler]\nworkers = 3\n[lanes.objects]\nweight = 'low'\n")
         second.result().close()
