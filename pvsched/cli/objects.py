@@ -109,13 +109,15 @@ def to_stdout(talk: Client, sha: str, chosen: argparse.Namespace) -> int:
 
 
 def put(talk: Client, chosen: argparse.Namespace) -> int:
-    stored = []
-    for path in chosen.files:
-        stored.append(put_one(talk, path, chosen))
-        if not chosen.json:
-            say([f"{stored[-1]['sha256']}  {size(stored[-1]['size'])}  {path}"])
-    if chosen.json:
-        print_json(stored)
+    stored: list[dict[str, Any]] = []
+    try:
+        for path in chosen.files:
+            stored.append(put_one(talk, path, chosen))
+            if not chosen.json:
+                say([f"{stored[-1]['sha256']}  {size(stored[-1]['size'])}  {path}"])
+    finally:
+        if chosen.json and stored:  # what was stored before a failure is told, too
+            print_json(stored)
     return exits.OK
 
 

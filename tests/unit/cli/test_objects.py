@@ -170,6 +170,17 @@ def test_a_put_names_the_file_by_its_hash(daemon: Any, tmp_path: Path, capsys: p
     assert daemon.bodies == [CONTENT]
 
 
+def test_what_was_put_before_a_failure_is_told(daemon: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The error is one document, and what was stored is another."""
+    daemon.answers["PUT", f"/objects/{SHA}"] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    path = tmp_path / "file"
+    path.write_bytes(CONTENT)
+    assert main(["objects", "put", str(path), "/no/such/file", "--json"]) == exits.SYSTEM
+    captured = capsys.readouterr()
+    assert [item["sha256"] for item in json.loads(captured.out)] == [SHA]
+    assert json.loads(captured.err)["code"] == "no-file"
+
+
 def test_standard_input_can_be_put(daemon: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """- reads standard input to its end first: its hash is its name."""
     daemon.answers["PUT", f"/objects/{SHA}"] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
