@@ -16,11 +16,10 @@ static const char *const deeds_of_pool[] = {
     "!stop",  "lent",     "!flood",    "!daemon 1", "daemons 1", "!shut 0",  "!shut 1"};
 
 /* What may happen to a task, by itself or to all; a cell is one of these in one state. */
-#define EVENTS(X)                                                                                               \
-    X(cancel)                                                                                                   \
-    X(release)                                                                                                  \
-    X(finish) X(kill_worker) X(stop_worker) X(kill_keeper) X(time) X(workers) X(policy) X(lane) X(want_started) \
-        X(step)
+#define EVENTS(X) \
+    X(cancel)     \
+    X(release)    \
+    X(finish) X(kill_worker) X(stop_worker) X(kill_keeper) X(time) X(workers) X(policy) X(lane) X(want_started) X(step)
 #define EVENT_NUMBER(name) EVENT_##name,
 enum event { EVENTS(EVENT_NUMBER) EVENT_COUNT };
 #define EVENT_NAME(name) #name,

@@ -30,7 +30,7 @@ def echo(data: Any, context: pvsched.Context) -> Any:
 
 
 def hierarchies() -> Iterator[tuple[Path, str, str]]:
-    """Where memory may be limited: a folder that is ours to make, the file of its limit, and the one that counts kills."""
+    """Where memory may be limited, the name of the file that does it, and of the one that counts kills."""
     for line in Path("/proc/self/mounts").read_text().splitlines():
         _, at, kind, options = line.split()[:4]
         if kind == "cgroup" and "memory" in options.split(","):
