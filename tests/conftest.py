@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Iterator
 
 import pytest
@@ -26,3 +27,12 @@ def no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     leaked = before.leaks(patience(PATIENCE))
     assert not leaked, "left behind: " + "; ".join(leaked)
+
+
+@pytest.fixture
+def room_for_clients() -> Iterator[None]:
+    """A shell's usual limit is 1024 descriptors, and a thousand clients want more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4096)), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
