@@ -221,7 +221,7 @@ static inline void rig_no_child_left(void)
 
 static inline void rig_close(void)
 {
-    pvs_close(rig.core, 3000);
+    pvs_close(rig.core, (uint32_t)(rig_seconds(3) / 1000000u));
     rig.core = NULL;
     rig_no_child_left();
     CHECK_EQ(rig_count_fds(), rig.fds_before);

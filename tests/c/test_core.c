@@ -378,8 +378,8 @@ static uint32_t processes(void)
 
 static void until_processes(uint32_t wanted)
 {
-    for (int i = 0; processes() != wanted; i++) {
-        CHECK(i < 1000);
+    for (uint64_t until = pvs_now() + rig_seconds(10); processes() != wanted;) {
+        CHECK(pvs_now() < until);
         (void)rig_step(10);
     }
 }
@@ -673,7 +673,8 @@ static void survivors_survive_the_end_and_the_close(void)
     }
     pvs_close(rig.core, 3000);
     long left = 0;
-    for (int i = 0; i < 200; i++, rig_nap(10)) { /* workers that got their EOF may still be on their way out */
+    /* workers that got their EOF may still be on their way out */
+    for (uint64_t until = pvs_now() + rig_seconds(2); pvs_now() < until; rig_nap(10)) {
         left = kill_children(getpid(), pids, 32);
         if (left == 3)
             break;

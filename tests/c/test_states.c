@@ -61,14 +61,15 @@ static struct pvs_spec any_spec(struct walk *w)
     static const int kinds[] = {PVS_POOL, PVS_POOL, PVS_POOL, PVS_POOL, PVS_POOL, PVS_POOL, PVS_POOL,   PVS_POOL,
                                 PVS_FORK, PVS_FORK, PVS_FORK, PVS_FORK, PVS_EXEC, PVS_EXEC, PVS_INLINE, PVS_THREAD};
     struct pvs_spec s = rig_spec(kinds[draw(&w->random, 16)]);
+    uint64_t ms = rig_seconds(1) / 1000u; /* in too short a time a slow machine's tasks do nothing but time out */
 
     s.priority = (int32_t)draw(&w->random, 10);
     s.lane = draw(&w->random, 4);
     s.flags = draw(&w->random, 3) == 0 ? PVS_GRACEFUL : 0;
     s.flags |= draw(&w->random, 16) == 0 ? PVS_HOLD : 0;
     s.grace_ns = (1 + draw(&w->random, 40)) * 1000000u;
-    s.timeout_ns = (1 + draw(&w->random, 300)) * 1000000u; /* all have one: some of the deeds never end */
-    s.queue_timeout_ns = draw(&w->random, 3) == 0 ? (1 + draw(&w->random, 200)) * 1000000u : 0;
+    s.timeout_ns = (1 + draw(&w->random, 300)) * ms; /* all have one: some of the deeds never end */
+    s.queue_timeout_ns = draw(&w->random, 3) == 0 ? (1 + draw(&w->random, 200)) * ms : 0;
     s.result_limit = draw(&w->random, 4) == 0 ? 1000 : 100000;
     s.output_limit = 1 + draw(&w->random, 10000);
     return s;
