@@ -7,7 +7,8 @@ CI_END=$((SECONDS + ${CI_MINUTES:-80} * 60))
 CI_MARK=pvsched-ci-$$-$RANDOM  # in the environment of everything that is started here
 export CI_WORK CI_STEPS CI_MARK
 : >"$CI_STEPS"
-trap 'rm -rf "$CI_WORK"' EXIT
+LANE= # the pid of what runs beside
+trap '[ -z "$LANE" ] || kill "$LANE"; rm -rf "$CI_WORK"' EXIT
 trap 'exit 143' TERM INT
 
 # PyPI, over a network that may have a bad minute
@@ -42,6 +43,21 @@ step() {
     printf '%-10s FAILED %4d s\n' "$1" "$((SECONDS - began))"
     tail -n 150 "$CI_WORK/$1.log" | cut -c1-300 | sed "s/^/  $1| /"
   fi
+}
+
+# beside FUNCTION: its steps run while the script goes on, and give way to it; what they say is held back until `joined`.
+beside() {
+  (
+    renice -n 19 "$BASHPID" >/dev/null
+    "$@"
+  ) >"$CI_WORK/beside.out" 2>&1 &
+  LANE=$!
+}
+
+joined() {
+  wait "$LANE"
+  LANE=
+  cat "$CI_WORK/beside.out"
 }
 
 # ratios LIMIT COMMAND...: the benchmarks; the table that they end with is what a reader came for.

@@ -11,6 +11,7 @@ import os
 import time
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -264,6 +265,8 @@ class WorkerModel(RuleBasedStateMachine):
         self.scheduler.close()
         assert set(self.ended) == set(self.accepted)
 
+
+pytestmark = pytest.mark.timeout(300 + EXAMPLES // 5)
 
 TestInlineModel = InlineModel.TestCase
 TestInlineModel.settings = LIMITED
