@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from pvsched import Scheduler
 from tests.leaks import PATIENCE, Snapshot, mark_descendants
 from tests.patience import SLOWNESS, patience
 
@@ -18,6 +20,19 @@ if SLOWNESS > 1:  # an example that takes 0.2 s is no finding there
 
     settings.register_profile("slow", deadline=None, suppress_health_check=list(HealthCheck))
     settings.load_profile("slow")
+
+
+@pytest.fixture(autouse=True)
+def _callbacks_may_assert(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what a test asserts in a callback fail the test; a scheduler would tell of it, and go on."""
+    tell = Scheduler._callback_failed
+
+    def fail(self: Scheduler, document: dict[str, Any], error: Exception) -> None:
+        if isinstance(error, AssertionError):
+            raise error
+        tell(self, document, error)
+
+    monkeypatch.setattr(Scheduler, "_callback_failed", fail)
 
 
 @pytest.fixture(autouse=True)
