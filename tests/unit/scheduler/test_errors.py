@@ -15,7 +15,7 @@ WRONG: dict[str, tuple[str, Callable[[pvsched.Scheduler], Any]]] = {
     "set_policy('loud')": ("bad-policy", lambda scheduler: scheduler.set_policy("loud")),  # type: ignore[arg-type]
     "set_policy([])": ("bad-policy", lambda scheduler: scheduler.set_policy([])),  # type: ignore[arg-type]
     "set_workers(-1)": ("bad-workers", lambda scheduler: scheduler.set_workers(-1)),
-    "set_workers(1000)": ("bad-setting", lambda scheduler: scheduler.set_workers(1000)),
+    "set_workers(1000)": ("bad-workers", lambda scheduler: scheduler.set_workers(1000)),
     "set_lane('')": ("bad-task", lambda scheduler: scheduler.set_lane("")),
     "set_lane(limit=0)": ("bad-lane", lambda scheduler: scheduler.set_lane("a", limit=0)),
     "set_lane(weight=0)": ("bad-lane", lambda scheduler: scheduler.set_lane("a", weight=0)),
