@@ -50,7 +50,8 @@ def run_program(task: LocalTask, registry: Registry) -> Answer:
         if (index := lib.pvs_attach_keeper(core, fd)) < 0:
             os.close(fd)
             _checked(index)
-        end = _run(core, _submit(core, task))
+        events = ffi.new(f"struct pvs_event[{_EVENTS}]")  # it owns what `end` refers to
+        end = _run(core, _submit(core, task), events)
         body = _bytes(core, end.body, end.body_len) if end.value else None
         return Answer(end.outcome, end.reason, body, Program(core, end))
     finally:
@@ -66,9 +67,8 @@ def _submit(core: Any, task: LocalTask) -> int:
     return _checked(lib.pvs_submit(core, spec, lib.pvs_now(), task.payload, len(task.payload), fds, len(task.fds)))
 
 
-def _run(core: Any, id: int) -> Any:
+def _run(core: Any, id: int, events: Any) -> Any:
     """Step until it has ended. A signal's handler is run in between, and may raise."""
-    events = ffi.new(f"struct pvs_event[{_EVENTS}]")
     while True:
         for number in range(_checked(lib.pvs_step(core, lib.pvs_now(), events, _EVENTS))):
             if events[number].type == lib.PVS_EV_END and events[number].id == id:
