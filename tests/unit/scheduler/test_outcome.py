@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
 from typing import Any
@@ -299,6 +300,21 @@ def test_an_interrupt_ends_an_inline_program(bench: Bench) -> None:
         signal.signal(signal.SIGALRM, before)
     bench.drain(scheduler)
     assert documents[0]["outcome"] == "failed"
+
+
+def test_the_end_of_an_inline_program_is_read_from_memory_that_is_still_ours() -> None:
+    """With an allocator that overwrites what is given back, its status, result and output are as ever."""
+    code = """
+import pvsched
+argv = ["sh", "-c", "echo out; echo 5 >&3; echo err >&2"]
+with pvsched.Scheduler(workers=0) as scheduler:
+    scheduler.add_task(pvsched.Task("prog", argv=argv), lambda d: print(d["data"], d["exit"], d["output"]))
+    while scheduler.pending:
+        scheduler.run(wait=1)
+"""
+    environment = {**os.environ, "PYTHONMALLOC": "debug", "PYTHONPATH": os.getcwd()}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.stdout == "5 {'code': 0} {'stdout': 'out\\n', 'stderr': 'err\\n', 'truncated': False}\n", done.stderr
 
 
 def test_a_registered_program_needs_no_handler(bench: Bench) -> None:
