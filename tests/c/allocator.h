@@ -2,7 +2,7 @@
  * allocator.h - counts what this process asks of the C library's allocator, whoever asks, and makes the n-th fail.
  *
  * Without a sanitizer the program's own malloc, calloc and realloc come before glibc's; under one, which has its own, its hook
- * counts (and cannot let one fail). One thread.
+ * counts (and cannot let one fail). Another C library's functions have no second name: there nothing is watched. One thread.
  */
 #ifndef ALLOCATOR_H
 #define ALLOCATOR_H
@@ -33,6 +33,7 @@ static inline int allocator_enter(void)
 
 #ifdef __SANITIZE_ADDRESS__
 #define ALLOCATOR_FAILS 0
+#define ALLOCATOR_COUNTS 1
 
 int __sanitizer_install_malloc_and_free_hooks(void (*on_malloc)(const volatile void *, size_t),
                                               void (*on_free)(const volatile void *));
@@ -57,8 +58,9 @@ static inline void allocator_begin(void)
     installed = 1;
 }
 
-#else
+#elif defined(__GLIBC__)
 #define ALLOCATOR_FAILS 1
+#define ALLOCATOR_COUNTS 1
 
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
@@ -84,6 +86,14 @@ void *realloc(void *at, size_t size)
 {
     return allocator_enter() ? __libc_realloc(at, size) : allocator_refuse();
 }
+
+static inline void allocator_begin(void)
+{
+}
+
+#else
+#define ALLOCATOR_FAILS 0
+#define ALLOCATOR_COUNTS 0
 
 static inline void allocator_begin(void)
 {
