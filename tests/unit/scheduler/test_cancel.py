@@ -131,7 +131,7 @@ def test_a_second_cancel_is_sigkill(bench: Bench, executor: Any, tmp_path: Any) 
 def test_the_tree_dies_with_its_task(bench: Bench, executor: Any, tmp_path: Any) -> None:
     """A grandchild in a session of its own is dead when a timed out task's document comes."""
     scheduler, documents = bench.warm(executor=executor), []
-    task = pvsched.Task("family", {"path": str(tmp_path / "pid"), "sleep": True}, timeout=3)
+    task = pvsched.Task("family", {"path": str(tmp_path / "pid"), "sleep": True}, timeout=patience(3))
     scheduler.add_task(task, documents.append)
     pid = int(bench.file_appears(scheduler, tmp_path / "pid", 1))
     bench.drain(scheduler)
