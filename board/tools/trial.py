@@ -18,15 +18,15 @@ from tests.c import programs
 
 SMOKE = cache.ROOT / ".ci" / "smoke.py"
 GLIBC_ALONE = ("-Dstrerrorname_np=strerror",)  # of what the programs' messages use
-LIMIT = 120  # seconds for one program; what needs more hangs
-GUEST_LIMIT = 3600  # seconds in a guest, for all
+LIMIT = 1200  # seconds for one program; what needs more hangs. At a load of 25 two took more than 120 here
+WHOLE_LIMIT = 3600  # seconds for all, here or in a guest
 # One program after the other: each says how it ended, and the last line is how all did.
 SUITE = """\
 cd "$(dirname "$0")"; failed=0
 for program in test_*; do
   tries=$(cat "tries-$program" 2>/dev/null || echo 1); ended=1
   while [ "$ended" -ne 0 ] && [ "$tries" -gt 0 ]; do
-    timeout -k 5 "${LIMIT:-{limit}}" "./$program" </dev/null >"said-$program" 2>&1; ended=$?; tries=$((tries - 1))
+    timeout -k 5 {limit} "./$program" </dev/null >"said-$program" 2>&1; ended=$?; tries=$((tries - 1))
   done
   [ "$ended" -eq 0 ] || { echo "$program: exit status $ended"; tail -n 20 "said-$program"; failed=$((failed + 1)); }
 done
@@ -63,11 +63,11 @@ def here(wheel: Path) -> None:
 def guest(target: Target, command: Sequence[str], share: Path | None = None) -> None:
     """Run a command in the guest of a target's architecture."""
     arch = next(machine.arch for machine in MACHINES.values() if machine.wheel == target.arch)
-    options = ["--limit", str(GUEST_LIMIT), *(["--share", str(share), "--bare"] if share else [])]
+    options = ["--limit", str(WHOLE_LIMIT), *(["--share", str(share), "--bare"] if share else [])]
     script = cache.ROOT / "board" / "qemu"
     done = subprocess.run(
         [str(script), arch, "run", *options, "--", *command], stdin=subprocess.DEVNULL, stdout=sys.stderr,
-        timeout=GUEST_LIMIT + 1800, check=False,
+        timeout=WHOLE_LIMIT + 1800, check=False,
     )  # fmt: skip
     if done.returncode != 0:
         raise Failure(f"{shlex.join(command)} in the guest for {target}: exit status {done.returncode}")
@@ -82,10 +82,9 @@ def musl_suite(target: Target) -> None:
         build_suite(target, folder, at)
         say(f"running the C suite under {Path(target.loader).name}")
         if foreign:
-            patient = [f"PVSCHED_PATIENCE={suite.PATIENCE}", f"LIMIT={LIMIT * suite.PATIENCE}"]
-            guest(target, ["env", *patient, "sh", "/share/suite"], folder)
+            guest(target, ["env", f"PVSCHED_PATIENCE={suite.PATIENCE}", "sh", "/share/suite"], folder)
         else:
-            say(host.last_line(host.checked(["sh", str(folder / "suite")], 1200)))
+            say(host.last_line(host.checked(["sh", str(folder / "suite")], WHOLE_LIMIT)))
 
     sources = [path for name in ("csrc", "tests/c") for path in (cache.ROOT / name).rglob("*.[ch]")]
     chain = toolchain.toolchain()
