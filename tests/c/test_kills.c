@@ -125,7 +125,7 @@ static void at_every_call(int who, int (*killed_at)(long))
     long calls = atomic_load(&seam->calls);
     CHECK(calls > 50);
     for (long n = 1; n <= calls; n++) {
-        if (!share_is_mine((uint32_t)n) || (uint32_t)(n / SHARES) % 100 >= rig_scale(100))
+        if (!share_is_mine((uint32_t)n) || (uint32_t)n / SHARES % 100 >= rig_scale(100))
             continue;
         snprintf(text, sizeof(text), "%s killed at its call %ld", who == SEAM_KEEPER ? "keeper" : "supervisor", n);
         check_case = text;

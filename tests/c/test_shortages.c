@@ -47,7 +47,7 @@ static uint32_t lack(const struct shortage *s, uint32_t round)
 {
     uint64_t forked, program;
 
-    seam_arm(s->call, 1 + round % 3, s->error, 0, SEAM_ALL);
+    seam_arm(s->call, 1 + (long)(round % 3), s->error, 0, SEAM_ALL);
     uint64_t pool = submit_three(&forked, &program);
     cycle_run_all();
     seam_rest();
