@@ -149,9 +149,9 @@ class Admission:
             id = self._submit(task, rules, own, 0)
             self._keys.hold(key, id)
             return id
-        if mode == "coalesce":
+        if mode == "coalesce" and not met.cancelled:
             return self._share(task, rules, met)
-        if mode == "replace":
+        if mode != "refuse":
             return self._replace(task, rules, own, met)
         raise DuplicateKey(f"{rules.name}: task {met.id} holds the key {key!r}", holder=met.id)
 

@@ -7,14 +7,16 @@ class Group:
     """One piece of work under a key: the core's task `id`, and the ids that get its outcome.
 
     `members` has `id` itself as long as its caller did not cancel it; the others are `coalesce`d. Never empty.
+    `cancelled`: its last sharer has cancelled it, so it is not for others to share any more.
     """
 
-    __slots__ = ("id", "key", "members")
+    __slots__ = ("cancelled", "id", "key", "members")
 
     def __init__(self, key: str, id: int) -> None:
         self.key = key
         self.id = id
         self.members: dict[int, None] = {id: None}
+        self.cancelled = False
 
 
 class Keys:

@@ -205,6 +205,8 @@ class Scheduler:
         group = self._keys.of(id)
         if group is not None and len(group.members) > 1:
             return self._detach(id, group.id, cause, by)
+        if group is not None:
+            group.cancelled = True
         work = id if group is None else group.id
         self._local.cancel(work)
         return self._admission.cancel_core(work, cause)

@@ -88,6 +88,25 @@ def test_cancelling_one_of_several_only_detaches_it(bench: Bench, tmp_path: Any,
     assert bench.one(scheduler, "echo", key="k")["outcome"] == "succeeded"
 
 
+def test_work_that_was_cancelled_is_nobody_elses(bench: Bench, tmp_path: Any) -> None:
+    """One that would share it while it stops, or while its end is on the way, waits behind it and is run itself."""
+    scheduler, documents = bench.open(workers=2), []
+    first = hold(bench, scheduler, tmp_path / "x", documents)
+    scheduler.cancel(first)
+    second = scheduler.add_task(pvsched.Task("echo", 2, key="k", on_duplicate="coalesce"), documents.append)
+    scheduler.cancel(second)  # it waits by now, and so its end is only on the way
+    third = scheduler.add_task(pvsched.Task("echo", 3, key="k", on_duplicate="coalesce"), documents.append)
+    fourth = scheduler.add_task(pvsched.Task("echo", 4, key="k", on_duplicate="coalesce"), documents.append)
+    bench.drain(scheduler)
+    assert sorted(outcomes(documents)) == [
+        (first, "cancelled", "caller"),
+        (second, "cancelled", "caller"),
+        (third, "succeeded", None),
+        (fourth, "succeeded", None),
+    ]
+    assert [document["data"] for document in documents if document["outcome"] == "succeeded"] == [3, 3]
+
+
 def test_replace_ends_the_one_that_waits(bench: Bench, tmp_path: Any) -> None:
     """A waiting holder, with all who share it, ends `cancelled` by `replaced`; the new one runs."""
     scheduler, documents = bench.open(workers=1), []
