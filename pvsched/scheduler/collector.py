@@ -141,21 +141,20 @@ class Collector:
         members = [id for id in group[0].members if id != event.id] if group is not None else []
         if record is None and not members:
             return  # the place that a sharer held; it was told with its holder
-        document = None
-        if record is not None:
-            document = self._document(event, record[0], now)
-            self.tell(record, document, event)
-        for id in members:
-            self._end_sharer(id, event, document, now)
+        rules = record[0] if record is not None else group[0].rules if group is not None else None
+        if rules is not None:
+            document = self._document(event, rules, now)
+            if record is not None:
+                self.tell(record, document, event)
+            for id in members:
+                self._end_sharer(id, event, document)
         if group is not None and group[1] is not None and lib.pvs_release(self._core, group[1].id) < 0:
             pass  # it was cancelled or has expired while it waited: its own end is on the way
 
-    def _end_sharer(self, id: int, event: Ending, document: Document | None, now: str) -> None:
+    def _end_sharer(self, id: int, event: Ending, document: Document) -> None:
         record = self._live.pop(id, None)
         if record is None:
             return
-        if document is None:
-            document = self._document(event, record[0], now)
         if lib.pvs_finish(self._core, id, event.ended_ns, event.outcome, event.reason) < 0:
             pass  # its place was given up in the same step
         own = {**document, "type": record[0].name, "id": id, "queued_at": self._queued_at(id)}
@@ -223,11 +222,12 @@ class Collector:
 
     def _start(self, event: Ending) -> None:
         record = self._live.get(event.id)
-        if record is None:
+        rules = record[0] if record is not None else self._keys.rules(event.id)
+        if rules is None:
             return
         if event.kind == 0 and self._hub.active:  # the core announces threads as it does workers
-            self._hub.emit("started", event.id, {"type": record[0].name, "worker": None})
-        self._local.start(event.id, record[0], event.kind == 1, event.started_ns)
+            self._hub.emit("started", event.id, {"type": rules.name, "worker": None})
+        self._local.start(event.id, rules, event.kind == 1, event.started_ns)
 
     def _note(self, event: Ending) -> None:
         try:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pvsched.scheduler.rules import Rules
+
 
 class Group:
     """One piece of work under a key: the core's task `id`, and the ids that get its outcome.
 
     `members` has `id` itself as long as its caller did not cancel it; the others are `coalesce`d. Never empty.
     `cancelled`: its last sharer has cancelled it, so it is not for others to share any more.
+    `rules`: the work's own, from when its caller has cancelled it and it goes on for the others.
     """
 
-    __slots__ = ("cancelled", "id", "key", "members")
+    __slots__ = ("cancelled", "id", "key", "members", "rules")
 
     def __init__(self, key: str, id: int) -> None:
         self.key = key
         self.id = id
         self.members: dict[int, None] = {id: None}
         self.cancelled = False
+        self.rules: Rules | None = None
 
 
 class Keys:
@@ -61,9 +67,17 @@ class Keys:
         group.members[id] = None
         self._by_member[id] = group
 
-    def leave(self, member: int) -> None:
-        """One of several members goes; the work goes on for the others."""
-        del self._by_member.pop(member).members[member]
+    def leave(self, member: int, rules: Rules) -> None:
+        """One of several members goes, that has these rules; the work goes on for the others."""
+        group = self._by_member.pop(member)
+        del group.members[member]
+        if member == group.id:
+            group.rules = rules
+
+    def rules(self, id: int) -> Rules | None:
+        """Return the rules of the work `id`, if its own caller has cancelled it."""
+        group = self._by_id.get(id)
+        return None if group is None else group.rules
 
     def end(self, id: int) -> tuple[Group, Group | None] | None:
         """The work `id` has ended: return its group and the one to be released now, or None if it had no key."""

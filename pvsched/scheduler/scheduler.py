@@ -213,7 +213,7 @@ class Scheduler:
 
     def _detach(self, id: int, work: int, cause: int, by: str) -> bool:
         """One of several that share a task's work goes; the work goes on."""
-        self._keys.leave(id)
+        self._keys.leave(id, self._live[id][0])
         if id != work:
             return self._admission.cancel_core(id, cause)
         record = self._live.pop(id)

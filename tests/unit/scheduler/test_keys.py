@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -86,6 +86,25 @@ def test_cancelling_one_of_several_only_detaches_it(bench: Bench, tmp_path: Any,
     assert outcomes(documents)[1] == (ids[1 - leaver], "cancelled", "client-left")
     bench.until(scheduler, lambda: scheduler.stats()["running"] == 0)
     assert bench.one(scheduler, "echo", key="k")["outcome"] == "succeeded"
+
+
+@pytest.mark.parametrize(("workers", "executor"), [(0, "pool"), (1, "inline"), (1, "thread"), (1, "fork"), (1, "pool")])
+def test_what_its_first_caller_leaves_before_it_started_runs_for_the_others(
+    bench: Bench, workers: int, executor: Any
+) -> None:
+    """Both that share it have its result, wherever it runs."""
+    scheduler, documents = bench.open(workers=workers, executor=executor), []
+    ids = [
+        scheduler.add_task(pvsched.Task("echo", n, key="k", on_duplicate="coalesce"), documents.append)
+        for n in range(3)
+    ]
+    scheduler.cancel(ids[0])
+    bench.drain(scheduler)
+    assert sorted((document["id"], document["outcome"], document["data"]) for document in documents) == [
+        (ids[0], "cancelled", None),
+        (ids[1], "succeeded", 0),
+        (ids[2], "succeeded", 0),
+    ]
 
 
 def test_work_that_was_cancelled_is_nobody_elses(bench: Bench, tmp_path: Any) -> None:
@@ -191,7 +210,7 @@ def test_keys_release_their_successor_once() -> None:
     keys.share(group, 2)
     keys.wait("k", 3)
     assert keys.newest("k") is keys.of(3)
-    keys.leave(1)
+    keys.leave(1, cast(Any, None))
     assert list(group.members) == [2]
     ended = keys.end(1)
     assert ended is not None
