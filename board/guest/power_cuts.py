@@ -86,8 +86,10 @@ def main() -> int:
     chosen = parser.parse_args()
     mount(chosen.device)
     daemon = start(chosen.without_fsync)
-    report(chosen.report)
+    report(chosen.report, daemon is not None)
     print("power-cuts: looked", flush=True)
+    if daemon is None:
+        return 1
     if chosen.what == "put":
         marks = Marks(chosen.device, chosen.marks)
         print("power-cuts: putting", flush=True)
@@ -112,8 +114,8 @@ def mount(device: str) -> None:
     subprocess.run(command, check=True, timeout=PATIENCE)
 
 
-def start(without_fsync: bool) -> subprocess.Popen[bytes]:
-    """Start the daemon and wait until it answers."""
+def start(without_fsync: bool) -> subprocess.Popen[bytes] | None:
+    """Start the daemon and wait until it answers; None where it ends instead."""
     entry = ["-c", FORGET] if without_fsync else ["-m", "pvsched"]
     command = [
         sys.executable,
@@ -128,7 +130,9 @@ def start(without_fsync: bool) -> subprocess.Popen[bytes]:
     ]
     daemon = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     end = time.monotonic() + PATIENCE
-    while time.monotonic() < end and daemon.poll() is None:
+    while time.monotonic() < end:
+        if daemon.poll() is not None:
+            return None
         try:
             if Client().status("GET", "/healthz") == 200:
                 return daemon
@@ -138,15 +142,22 @@ def start(without_fsync: bool) -> subprocess.Popen[bytes]:
     raise SystemExit("power-cuts: the daemon does not answer")
 
 
-def report(path: Path) -> None:
-    """Have all objects verified; write what the command said, and its exit status, as one file."""
-    command = [sys.executable, "-m", "pvsched", "--json", "--socket", str(SOCKET), "objects", "verify"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, timeout=PATIENCE, check=False)
-    left = sorted(entry.name for entry in (STATE / "pvsched" / "objects").iterdir())
-    whole = {"status": done.returncode, "objects": json.loads(done.stdout or "[]"), "files": left}
+def report(path: Path, started: bool) -> None:
+    """Write what the disk holds as one file: whether the daemon took it, what `objects verify` said, its exit status."""
+    whole: dict[str, object] = {"started": started}
+    if started:
+        whole |= verified()
     part = path.with_suffix(".part")
     part.write_text(json.dumps(whole))
     part.rename(path)
+
+
+def verified() -> dict[str, object]:
+    """Have all objects verified."""
+    command = [sys.executable, "-m", "pvsched", "--json", "--socket", str(SOCKET), "objects", "verify"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, timeout=PATIENCE, check=False)
+    left = sorted(entry.name for entry in (STATE / "pvsched" / "objects").iterdir())
+    return {"status": done.returncode, "objects": json.loads(done.stdout or "[]"), "files": left}
 
 
 def put_for_ever(seed: str, marks: Marks) -> None:

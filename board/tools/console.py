@@ -48,7 +48,8 @@ class Console:
         end = time.monotonic() + limit
         while (found := self._said.find(text.encode(), self._looked)) < 0:
             if not self._read(end):
-                raise Failure(f"the guest did not say {text!r} within {limit:.0f} s:\n{self.tail()}", code=1)
+                ended = "before it ended" if time.monotonic() < end else f"within {limit:.0f} s"
+                raise Failure(f"the guest did not say {text!r} {ended}:\n{self.tail()}", code=1)
         self._looked = found + len(text)
 
     def wait(self, limit: float) -> int:

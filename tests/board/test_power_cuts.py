@@ -180,8 +180,10 @@ def test_a_daemon_that_does_not_flush_is_found_out(tmp_path: Path) -> None:
     """The proof of the proof: with fsync taken out, the same cuts show acknowledged objects that are gone.
 
     Each cut comes behind an acknowledgement, of an object that the kernel need not write for half a minute. One cut
-    is enough, nearly always; the others are there so that chance cannot hide it.
+    is enough, nearly always; the others are there so that chance cannot hide it. The state's own first files may be
+    empty then, too, and the daemon does not start: that is a finding of the script, not its failure.
     """
     status, found = cuts(tmp_path, "--cuts", "5", "--until-broken", "--acknowledged", "1", "--without-fsync")
     assert status == 1
-    assert any("gone or damaged" in str(fault) for fault in found["faults"])
+    assert isinstance(found["faults"], list)
+    assert any("gone or damaged" in fault or "does not start" in fault for fault in found["faults"])
