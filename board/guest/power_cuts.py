@@ -143,7 +143,7 @@ def start(without_fsync: bool) -> subprocess.Popen[bytes] | None:
 
 
 def report(path: Path, started: bool) -> None:
-    """Write what the disk holds as one file: whether the daemon took it, what `objects verify` said, its exit status."""
+    """Write as one file whether the daemon took the disk, what `objects verify` said, and its exit status."""
     whole: dict[str, object] = {"started": started}
     if started:
         whole |= verified()
