@@ -18,6 +18,7 @@ from pvsched.control.endpoints.metrics import MetricsEndpoint, TaskMetrics
 from pvsched.control.endpoints.objects import ObjectEndpoints
 from pvsched.control.endpoints.sources import write_control, write_objects, write_process, write_scheduler
 from pvsched.control.endpoints.tasks import TaskEndpoints, TaskHistory
+from pvsched.control.http import parser_is_sound
 from pvsched.control.routes import Router
 from pvsched.control.server import Server
 from pvsched.drain import Drain
@@ -182,6 +183,8 @@ class Daemon:
 
     def _open_control(self) -> None:
         settings = self.settings
+        if not parser_is_sound():
+            self.log.error("httptools refuses good requests here", hint="pvsched doctor tells how to build it")
         self.feed = EventFeed(
             self.scheduler,
             self.loop,

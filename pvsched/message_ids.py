@@ -26,6 +26,7 @@ MESSAGE_IDS = {
     "no connection could be accepted": "c7736da9d4de4062a0cb1c64724d64d5",
     "fewer files than control.max_connections needs": "a8d13464903645a29a57dbbb6d92f9ef",
     "a stream was closed: its client reads too slowly": "6a950717393a4897b2e79ef4e7694149",
+    "httptools refuses good requests here": "81c0117f9a6b4ff4b4f348bacd28bc15",
     "no link for the shell clients": "4051026b2cdd4007a2bcf6aefb476177",
     "a socket that nobody needs was passed": "ffcfd7dc0cc64aa4960471300fd77928",
     "log records were dropped": "3aa9d53a47af48ffa7bcf664a1870de0",

@@ -6,7 +6,20 @@ import os
 import time
 
 from pvsched.doctor import calls
-from pvsched.doctor.probe import BETTER, BOOT, FEATURE, HERE, IMAGE, KERNEL, NEEDED, NOTE, Lacks, Probe
+from pvsched.doctor.probe import (
+    BETTER,
+    BOOT,
+    DEBIAN,
+    FEATURE,
+    HERE,
+    IMAGE,
+    KERNEL,
+    NEEDED,
+    NOTE,
+    CannotTell,
+    Lacks,
+    Probe,
+)
 from pvsched.machine import memory
 
 MIB = 1 << 20
@@ -32,6 +45,16 @@ def python() -> str:
         package = PACKAGES.get((problem.name or "").partition(".")[0], "pvsched")  # pvsched brings them all
         raise Lacks(str(problem), advice=((IMAGE, f'IMAGE_INSTALL:append = " {package}"'),)) from None
     return "every module is there"
+
+
+def http_parser() -> str:
+    try:
+        from pvsched.control.http import parser_is_sound
+    except ImportError as problem:  # the probe `python` says what to install
+        raise CannotTell(str(problem)) from None
+    if not parser_is_sound():
+        raise Lacks("httptools refuses header values of more than 16 characters")
+    return "httptools takes long lines"
 
 
 def watchdog() -> str:
@@ -100,6 +123,11 @@ def inotify() -> str:
 
 PROBES = (
     Probe("python", NEEDED, python, "the daemon does not start", ((IMAGE, 'IMAGE_INSTALL:append = " pvsched"'),)),
+    Probe(
+        "http-parser", NEEDED, http_parser, "clients get 400 for good requests",
+        ((IMAGE, 'CFLAGS:append:arm:pn-python3-httptools = " -U__ARM_NEON__"'),
+         (DEBIAN, "CFLAGS=-U__ARM_NEON__ pip install --no-binary httptools --force-reinstall httptools")),
+    ),
     Probe(
         "memory", BETTER, enough_memory, "the kernel may kill workers; their tasks end as failed",
         ((HERE, "scheduler.workers = 1, scheduler.spares = 0, smaller scheduler.capacity and events.buffer"),),

@@ -209,3 +209,12 @@ def test_closed_standard_streams_are_no_trap(make_daemon: MakeDaemon) -> None:
     assert [os.readlink(f"/proc/{daemon.pid}/fd/{fd}") for fd in (0, 1, 2)] == ["/dev/null"] * 3
     assert daemon.get("/healthz")["status"] == "running"
     assert daemon.stop() == 0
+
+
+def test_a_broken_http_parser_is_told(make_daemon: MakeDaemon, tmp_path: Path) -> None:
+    """A device on which good requests are refused comes up, and its log says why they are."""
+    spoil = "import httptools, tests.neon\nhttptools.HttpRequestParser = tests.neon.Refusing\n"
+    (tmp_path / "sitecustomize.py").write_text(spoil)
+    daemon = make_daemon(environ={"PYTHONPATH": f"{tmp_path}:{ROOT}"}).start()
+    assert "httptools refuses good requests here" in daemon.log
+    assert "pvsched doctor" in daemon.log

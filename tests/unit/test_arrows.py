@@ -50,7 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "objects", "objects.model", "objects (worker)", "control", "control.endpoints",
     },
     "machine": set(),
-    "doctor": {"machine", "_core", "config", "daemon", "objects (worker)", "pvsched"},
+    "doctor": {"machine", "_core", "config", "control", "daemon", "objects (worker)", "pvsched"},
     "cli.output": set(),
     "bench": {"pvsched", "scheduler", "errors", "_core", "cli.output", "machine"},
     "cli": {"errors", "config", "_core", "bench", "doctor", "pvsched", "cli.output"},

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import httptools
 import pytest
 
-from pvsched.control.http import HeadMemo, HttpError, Request, decoded, parse_head
+from pvsched.control.http import HeadMemo, HttpError, Request, decoded, parse_head, parser_is_sound
+from tests.neon import Refusing
 
 
 def parsed(target: str = "/x", *fields: str, method: str = "GET", version: str = "1.1") -> Request:
@@ -137,3 +139,10 @@ def test_the_memo_gives_what_parsing_gives_and_is_bounded() -> None:
 def vars_of(request: Request) -> dict[str, object]:
     """Its fields, but for the body, which is an object without equality."""
     return {name: getattr(request, name) for name in Request.__slots__ if name != "body"}
+
+
+def test_a_parser_that_refuses_long_values_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that is installed is sound; one that was built with NEON for a 32-bit processor is not."""
+    assert parser_is_sound()
+    monkeypatch.setattr(httptools, "HttpRequestParser", Refusing)
+    assert not parser_is_sound()

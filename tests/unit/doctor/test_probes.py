@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import httptools
 import pytest
 
 from pvsched.doctor import cgroups, containers, device, modules, mounts, storage
 from pvsched.doctor.mounts import Mount
 from pvsched.doctor.probe import BETTER, FEATURE, NEEDED, NOTE, Lacks, Probe
 from pvsched.doctor.report import subjects
+from tests.neon import Refusing
 
 PURE = "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n"
 V1 = "31 23 0:27 / /sys/fs/cgroup/memory rw,nosuid - cgroup cgroup rw,memory\n"
@@ -155,6 +157,13 @@ def test_clock_and_memory() -> None:
     mib = 1 << 20
     assert device.enough_memory({"MemTotal": 57 * mib, "MemAvailable": 30 * mib})
     assert "10 MiB" in lack(device.enough_memory, {"MemTotal": 64 * mib, "MemAvailable": 10 * mib}).detail
+
+
+def test_an_http_parser_that_refuses_good_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said how to build it."""
+    assert device.http_parser()
+    monkeypatch.setattr(httptools, "HttpRequestParser", Refusing)
+    assert "16 characters" in lack(device.http_parser).detail
 
 
 @pytest.mark.parametrize(
