@@ -38,14 +38,14 @@ class BadTask(SchedulerError, ValueError):
     """A field of the task has a value that it cannot have."""
 
     code = "bad-task"
-    hint = "see the table of task fields in docs/reference/scheduling.md"
+    hint = "help(pvsched.Task) tells what each field takes"
 
 
 class BadSetting(SchedulerError, ValueError):
     """A setting of the scheduler has a value that it cannot have; `code` says which kind of setting."""
 
     code = "bad-setting"
-    hint = "see the settings in docs/reference/library.md"
+    hint = "help(pvsched.Scheduler) tells what each setting takes"
 
 
 class DuplicateKey(SchedulerError):

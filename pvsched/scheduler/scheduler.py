@@ -62,7 +62,21 @@ class Scheduler:
     """A queue, its workers, and one descriptor that is readable whenever `run()` can make progress.
 
     It belongs to the thread that uses it. `workers` run at once (0: every task runs inline); `executor` is for tasks
-    that name none; sizes are settled here and later only refused. See docs/reference/library.md for each argument.
+    that name none. All sizes are settled here, and what does not fit later is refused.
+
+    - `workers`: 0 to 1024; `max_workers` (at least 16): as far as `set_workers` goes
+    - `policy`: fifo, strict, edf, fair; `zot_exact`: `fair` in zot's own order
+    - `capacity`: tasks waiting and running; `lanes`: how many there may be
+    - `payload_bytes`: for all waiting payloads together; 1 KiB a task, at least 8 MiB
+    - `inline_budget`: inline tasks a `run()`
+    - `spares`: fork workers made ahead, 0 to 64
+    - `batch`: most tasks in one message to a pool worker, 1 to 32
+    - `registry`: where names are looked up; `keeper`: from `fork_keeper()`
+    - `history`: how many ended documents are kept
+    - `cgroup`: a folder of cgroup v2 delegated to us, for the tasks' own cgroups
+    - `clock` (nanoseconds as int), `wall_clock` (seconds as float): for tests
+
+    BadSetting for a value that cannot be; SchedulerError where the machine gives no process or descriptor.
     """
 
     def __init__(

@@ -58,7 +58,23 @@ class Task:
     """One piece of work for `Scheduler.add_task`, which checks the values; it may be added any number of times.
 
     `name` is the registered name, `data` anything that JSON can say (read at `add_task`). An option that is not given
-    is what the name was registered with, else the default in `docs/reference/scheduling.md`.
+    is what the name was registered with, else this default:
+
+    - `priority` 5: 0 to 9, 0 most urgent
+    - `timeout` None: seconds from dispatch; then the task is killed with all it started
+    - `queue_timeout` None: seconds that it may wait; then `expired`
+    - `on_timeout` "kill": or "graceful": SIGTERM, `grace` seconds, SIGKILL
+    - `grace` 5: seconds between SIGTERM and SIGKILL, for timeouts and for cancels
+    - `lane` "default": 1-128 characters, made on first use
+    - `key` None: 1-512 characters; tasks with one key exclude each other
+    - `on_duplicate` "refuse": or "coalesce", "replace"; what a task does that meets its key taken
+    - `executor`, the scheduler's: inline, thread, fork, pool, exec
+    - `result_limit` 1 MiB: bytes of JSON
+    - `fds` none: {name: descriptor}, at most 16; lent, and duplicated at once
+    - `limits` none: {"nice", "ionice", "memory" in bytes, "cpu" in seconds, "files"}
+    - `survive` False: whether what it leaves behind lives on
+    - `argv`, `env`, `cwd`: a program instead of a handler; `env` is all of its environment
+    - `output_limit` 64 KiB: bytes kept of its stdout, and of its stderr
     """
 
     __slots__ = ("data", "name", "options", "special")
