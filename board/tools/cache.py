@@ -13,6 +13,8 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from board.tools.progress import Failure
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -20,7 +22,12 @@ def home() -> Path:
     """Return the folder of everything: `$PVSCHED_BOARD_CACHE`, else `build/board` in the tree."""
     chosen = os.environ.get("PVSCHED_BOARD_CACHE")
     folder = Path(chosen).resolve() if chosen else ROOT / "build" / "board"
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as refused:
+        raise Failure(
+            str(refused), "a folder that you may write to: PVSCHED_BOARD_CACHE=/var/tmp/pvsched-board"
+        ) from refused
     return folder
 
 

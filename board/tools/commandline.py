@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -26,6 +27,7 @@ class Parser(argparse.ArgumentParser):
 def run(name: str, main: Callable[[list[str]], int]) -> NoReturn:
     """Run a script's `main(arguments)`, and leave with its exit status; 111 and the like come with a Failure.
 
+    What the system refused, in our own work or a command's, is 111 as well: 1 is a finding, and nothing was found then.
     SIGTERM is an end past every `finally`, as Ctrl-C is: what was started is ended, and what was made for a while goes.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -33,5 +35,7 @@ def run(name: str, main: Callable[[list[str]], int]) -> NoReturn:
         sys.exit(main(sys.argv[1:]))
     except Failure as failure:
         sys.exit(tell(name, failure))
+    except (OSError, subprocess.SubprocessError) as refused:
+        sys.exit(tell(name, Failure(str(refused))))
     except KeyboardInterrupt:
         sys.exit(130)

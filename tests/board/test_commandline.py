@@ -1,0 +1,64 @@
+"""The ends of the scripts in board/: an exit status and a line for every way in which one may end."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+
+import pytest
+
+from board.tools import cache, commandline
+from board.tools.progress import Failure
+
+
+@pytest.fixture(autouse=True)
+def own_signals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave pytest's handling of SIGTERM alone."""
+    monkeypatch.setattr(commandline.signal, "signal", lambda *_: None)
+
+
+def refuse(error: BaseException) -> Callable[[list[str]], int]:
+    """Return a `main` that ends with an error."""
+
+    def main(_: list[str]) -> int:
+        raise error
+
+    return main
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (Failure("wrong", "next", 100), 100),
+        (PermissionError(13, "Permission denied", "/kept"), 111),
+        (FileNotFoundError(2, "No such file or directory", "apt-config"), 111),
+        (subprocess.TimeoutExpired(["apt-get"], 900), 111),
+        (subprocess.CalledProcessError(2, ["tar"]), 111),
+        (KeyboardInterrupt(), 130),
+    ],
+)
+def test_a_script_never_ends_with_a_traceback(
+    error: BaseException, status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the system refuses is told in a line, with 111: 1 would say that something was found."""
+    with pytest.raises(SystemExit) as ended:
+        commandline.run("board/script", refuse(error))
+    assert ended.value.code == status
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    assert status == 130 or said.startswith(f"board/script: {error}")
+
+
+def test_a_defect_still_shows_where_it_is() -> None:
+    """An error of ours is no refusal: its traceback is what a maintainer wants."""
+    with pytest.raises(KeyError):
+        commandline.run("board/script", refuse(KeyError("x")))
+
+
+def test_a_cache_that_cannot_be_made_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who may not write below the tree learns of the variable that names another folder."""
+    monkeypatch.setenv("PVSCHED_BOARD_CACHE", "/proc/there-is-none")
+    with pytest.raises(Failure) as caught:
+        cache.home()
+    assert "PVSCHED_BOARD_CACHE=" in caught.value.hint
+    assert caught.value.code == 111
