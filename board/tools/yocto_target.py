@@ -54,7 +54,20 @@ def checkout(repository: Path, branch: str, paths: tuple[str, ...] = ()) -> Path
     return cache.entry(f"yocto-{name}", commit[:16], make)
 
 
+def layer(folder: Path) -> Path:
+    """Return a layer's folder; misuse if it is none: in an empty one there would be nothing to find fault with."""
+    if not (folder / "conf" / "layer.conf").is_file():
+        raise Failure(
+            f"{folder} is no layer: it has no conf/layer.conf", "the folder that bblayers.conf would name", 100
+        )
+    return folder
+
+
 def _commit(repository: Path, branch: str) -> str:
+    if _run_git(repository, "rev-parse", "--git-dir").returncode != 0:
+        raise Failure(
+            f"{repository} is no git repository", "a clone of https://git.openembedded.org's, or a bare mirror", 100
+        )
     for ref in (branch, f"origin/{branch}"):
         done = _run_git(repository, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
         if done.returncode == 0:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from board.tools import cache, commandline
+from board.tools import cache, commandline, yocto_target
 from board.tools.progress import Failure
 
 
@@ -62,3 +64,28 @@ def test_a_cache_that_cannot_be_made_is_told(monkeypatch: pytest.MonkeyPatch) ->
         cache.home()
     assert "PVSCHED_BOARD_CACHE=" in caught.value.hint
     assert caught.value.code == 111
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["check-layer", "--layer", "{empty}"],
+        ["check-layer", "--layer", "/nonexistent"],
+        ["bitbake-offline", "--oe-core", "{empty}", "--bitbake", "{empty}", "--with-layer", "{empty}"],
+    ],
+)
+def test_a_folder_that_is_no_layer_is_misuse(words: list[str], tmp_path: Path) -> None:
+    """A check of nothing finds nothing: it would say that all is well."""
+    script, *rest = (word.format(empty=tmp_path) for word in words)
+    command = [sys.executable, str(cache.ROOT / "board" / script), *rest]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (100, "")
+    assert "is no layer" in done.stderr
+
+
+def test_a_folder_that_is_no_repository_is_misuse(tmp_path: Path) -> None:
+    """It is not told to fetch a branch into what git does not know."""
+    for place in (tmp_path, tmp_path / "not-there"):
+        with pytest.raises(Failure, match="is no git repository") as caught:
+            yocto_target.checkout(place, "scarthgap")
+        assert caught.value.code == 100
