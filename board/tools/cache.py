@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from board.tools.progress import Failure
+from board.tools.progress import Failure, say
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -54,7 +54,11 @@ def locked(name: str) -> Iterator[None]:
     folder = home() / "locks"
     folder.mkdir(exist_ok=True)
     with (folder / name.replace("/", "-")).open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"waiting for another script, which has {name}")
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 

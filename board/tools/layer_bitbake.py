@@ -49,12 +49,18 @@ class Sources:
 def checks(sources: Sources, whole: bool) -> list[Check]:
     """Return the checks of one release, in order; each returns its findings."""
     made: list[Check] = [
-        ("bitbake -p, -e, -g", lambda: Bench(sources, "bitbake", whole).parse()),
-        ("yocto-check-layer", lambda: Bench(sources, "check", whole).check_layer()),
+        ("bitbake -p, -e, -g", lambda: alone(Bench(sources, "bitbake", whole), Bench.parse)),
+        ("yocto-check-layer", lambda: alone(Bench(sources, "check", whole), Bench.check_layer)),
     ]
     if sources.meta_openembedded is not None:
-        made += [("beside meta-python", lambda: Bench(sources, "meta-python", False).beside_meta_python())]
+        made += [("beside meta-python", lambda: alone(Bench(sources, "meta-python", False), Bench.beside_meta_python))]
     return made
+
+
+def alone(bench: Bench, check: Callable[[Bench], list[str]]) -> list[str]:
+    """Run a check in its build directory, which a second script waits for; return the findings."""
+    with bench.build.held():
+        return check(bench)
 
 
 @dataclass

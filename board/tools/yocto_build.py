@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,6 +39,10 @@ class Build:
     def folder(self) -> Path:
         """Return where it lies. Both machines share it, and so what is built for the host."""
         return cache.home() / "yocto" / "work" / self.release.name
+
+    def held(self) -> AbstractContextManager[None]:
+        """Hold it from configuration to packages: another script's would be another machine's, with other layers."""
+        return cache.locked(f"yocto-work-{self.folder.name}")
 
     def prepare(self) -> None:
         """Write the configuration, and copy our layers to where the ordinary user may read them."""

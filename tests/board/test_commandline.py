@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import importlib.machinery
+import importlib.util
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -89,3 +93,60 @@ def test_a_folder_that_is_no_repository_is_misuse(tmp_path: Path) -> None:
         with pytest.raises(Failure, match="is no git repository") as caught:
             yocto_target.checkout(place, "scarthgap")
         assert caught.value.code == 100
+
+
+def test_who_waits_for_another_script_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The second one says for what it waits, and goes on when the first has ended."""
+    monkeypatch.setenv("PVSCHED_BOARD_CACHE", str(tmp_path))
+    order = []
+
+    def second() -> None:
+        with cache.locked("thing"):
+            order.append("second")
+
+    waiting = threading.Thread(target=second)
+    with cache.locked("thing"):
+        waiting.start()
+        said = ""
+        while "waiting for another script, which has thing" not in said and waiting.is_alive():
+            said += capsys.readouterr().err
+        order.append("first")
+    waiting.join(20)
+    assert order == ["first", "second"]
+
+
+def test_two_builds_in_one_folder_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its configuration and its layers are one build's until the packages are out: both machines share the folder."""
+    monkeypatch.setenv("PVSCHED_BOARD_CACHE", str(tmp_path))
+    loader = importlib.machinery.SourceFileLoader("bitbake_offline", str(cache.ROOT / "board" / "bitbake-offline"))
+    spec = importlib.util.spec_from_loader("bitbake_offline", loader)
+    assert spec is not None
+    script = importlib.util.module_from_spec(spec)
+    loader.exec_module(script)
+    held = []
+
+    def note() -> bool:
+        with (tmp_path / "locks" / "yocto-work-scarthgap").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                held.append(False)
+            except BlockingIOError:
+                held.append(True)
+        return True
+
+    class Build(script.Build):  # type: ignore[name-defined, misc]
+        """A build that only notes whether its folder is its own."""
+
+        prepare = collect = lambda self: note()
+        run = lambda self, *words: note()  # noqa: E731
+
+    monkeypatch.setattr(script, "Build", Build)
+    monkeypatch.setattr(yocto_target, "checkout", lambda *words: tmp_path)
+    for name in ("recipes", "sdists", "release", "target_root"):
+        monkeypatch.setattr(script.yocto_sources, name, lambda *words: [])
+    options = script.arguments().parse_args(["--oe-core", "x", "--bitbake", "x"])
+    for machine in yocto_target.MACHINES.values():
+        script.build(options, yocto_target.RELEASES["scarthgap"], machine)
+    assert held == [True] * 6
