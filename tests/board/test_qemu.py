@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.machinery
+import importlib.util
 import subprocess
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from board.tools.debian import Package
 from board.tools.guest import OVERRAN, SILENT, Guest, Share
 from board.tools.machine import MACHINES, machine
 from board.tools.progress import Failure
+from board.tools.yocto_packages import SETTLE
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 QEMU = ROOT / "board" / "qemu"
@@ -130,13 +133,51 @@ def test_what_is_named_is_all_that_runs() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["mips", "run"], ["armhf", "run"], ["armhf", "walk"], ["armhf", "run", "--smp", "x"]]
+    "words",
+    [
+        ["mips", "run"],
+        ["armhf", "run"],
+        ["armhf", "walk"],
+        ["armhf", "run", "--smp", "x"],
+        ["armhf", "shell", "--smp", "0"],
+        ["armhf", "shell", "--memory", "-64"],
+        ["armhf", "shell", "--limit", "0"],
+        ["armhf", "shell", "--disk", "/nonexistent"],
+        ["armhf", "shell", "--share", "/nonexistent"],
+        ["armhf", "shell", "--bare", "--packages", "/tmp"],
+    ],
 )
 def test_misuse_is_told_with_100(words: list[str]) -> None:
     """A wrong command line never gets as far as making something."""
     done = subprocess.run([QEMU, *words], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (100, "")
     assert "next: " in done.stderr
+
+
+@pytest.mark.parametrize("what", ["test", "bench", "demo", "shell", "run"])
+def test_the_packages_take_the_wheels_place_whatever_runs(
+    what: str, own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What bitbake built is what is tested, measured, shown and tried: never the wheels beside it."""
+    loader = importlib.machinery.SourceFileLoader("board_qemu", str(QEMU))
+    spec = importlib.util.spec_from_loader("board_qemu", loader)
+    assert spec is not None
+    script = importlib.util.module_from_spec(spec)
+    loader.exec_module(script)
+    ran: list[str] = []
+
+    class Listening(Guest):
+        """A guest that only notes its command."""
+
+        def run(self, command: str, *, interactive: bool = False, output: int | None = None) -> int:
+            ran.append(command)
+            return 0
+
+    monkeypatch.setattr(script, "guest_for", lambda board, options: Listening(board, []))
+    monkeypatch.setattr(script, "c_programs", lambda board, kinds: tmp_path)
+    assert script.main(["armhf", what, "--packages", str(tmp_path), "--", "true"]) == 0
+    assert script.main(["armhf", what, "--", "true"]) == 0
+    assert [command.startswith(f"{SETTLE} && ") for command in ran] == [True, False]
 
 
 def qemu(*words: str, limit: float = 900) -> subprocess.CompletedProcess[str]:
