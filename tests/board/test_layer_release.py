@@ -14,6 +14,8 @@ from types import ModuleType
 
 import pytest
 
+from board.tools.progress import Failure
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 GIT = ["git", "-c", "user.name=a", "-c", "user.email=a@b.invalid", "-c", f"safe.directory={ROOT}"]
 
@@ -71,13 +73,28 @@ def test_pinning_changes_what_depends_on_the_tarball(
     assert 'PV = "9.9+git"' in script.GIT.read_text()
     changed = [pair for pair in zip(before.splitlines(), script.RELEASE.read_text().splitlines()) if pair[0] != pair[1]]
     assert len(changed) == 3
-    script.RELEASE.write_text("nothing to pin\n")
-    with pytest.raises(script.Trouble):
-        script.pin("f" * 40, "9.9", "e" * 64)
+    script.GIT.write_text("nothing to pin\n")
+    before = script.RELEASE.read_text()
+    with pytest.raises(Failure):
+        script.pin("a" * 40, "9.9", "e" * 64)
+    assert script.RELEASE.read_text() == before, "one file names another commit than the other"
+
+
+@pytest.mark.parametrize(
+    ("words", "status"), [(["--pim"], 100), (["f" * 40], 100), (["HEAD", "--output", "/proc/there-is-none"], 111)]
+)
+def test_what_keeps_it_from_being_made_is_told(words: list[str], status: int) -> None:
+    """A line and what to do next, with the exit status that all of board/ has; no traceback."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("lacks git history: this is no clone")
+    command = [ROOT / "board" / "release-tarball", *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout) == (status, ""), done.stderr
+    assert done.stderr.startswith("board/release-tarball: ")
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.slow
-@pytest.mark.board
 def test_the_recipes_hash_is_that_of_their_commit(script: ModuleType) -> None:
     """The tarball of the commit that the recipe names has the hash that it names: a stranger can make it."""
     commit = script.pinned_commit()
