@@ -90,6 +90,14 @@ def test_httptools_fits_what_the_project_asks_for() -> None:
         assert low <= version < high
 
 
+def test_who_takes_httptools_from_meta_python_learns_of_neon() -> None:
+    """What our recipe of httptools takes out, the README takes out of another layer's, by name."""
+    recipe = next((LAYER / "dynamic-layers" / "no-meta-python" / "wrynose").rglob("python3-httptools_*.bb")).read_text()
+    found = re.search(r'^CFLAGS:append:arm = "( -U\w+)"', recipe, re.MULTILINE)
+    assert found is not None
+    assert f'    CFLAGS:append:pn-python3-httptools = "{found.group(1)}"\n' in (LAYER / "README.md").read_text()
+
+
 def test_recipes_have_the_projects_version() -> None:
     """The release's file name, its tarball and pyproject.toml tell one version."""
     found = re.search(r'^version = "([^"]+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
