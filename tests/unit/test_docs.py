@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,37 @@ def test_every_page_is_reached_from_the_index() -> None:
         links = (link for link, _ in LINK.findall(FENCE.sub("", page.read_text())))
         left += [(page.parent / link.partition("#")[0]).resolve() for link in links if not re.match(r"[a-z]+:", link)]
     assert sorted(name_of(page) for page in PAGES if page.is_relative_to(ROOT / "docs") and page not in seen) == []
+
+
+# A command of ours, and what stands behind it: `board/qemu armhf run --memory 64`, `pvsched doctor -q`
+COMMAND = re.compile(r"(?:^|[;&|(] *|-- )(board/[\w-]+|pvsched (?:(?:config|objects) )?[a-z]+)(?![\w./-])([^|;&]*)")
+
+
+def commands_of(page: Path) -> set[tuple[str, str]]:
+    """Return the commands of ours in a page, each with an option that it is given there, or with none."""
+    text = page.read_text()
+    code = [line for block in FENCE.findall(text) for line in block.replace("\\\n", " ").splitlines()]
+    found = set()
+    for line in [*code, *re.findall(r"`([^`\n]+)`", FENCE.sub("", text))]:
+        for name, rest in COMMAND.findall(line.split(" # ")[0]):
+            own = rest.split(" -- ")[0]  # what follows is another command's
+            found |= {(name, option) for option in re.findall(r"(?<!\S)\[?(--[a-z][\w-]*)", own)} | {(name, "")}
+    return found
+
+
+@pytest.mark.slow
+def test_every_command_of_the_docs_has_the_options_that_it_is_given() -> None:
+    """What a reader copies is understood: each script and each verb is there, and its --help has each option."""
+    pages = [*PAGES, *(ROOT / "yocto-layer").rglob("*.md"), *(ROOT / "board").rglob("*.md")]
+    used = {use: name_of(page) for page in pages for use in commands_of(page) if not (ROOT / use[0]).is_dir()}
+    assert len({name for name, _ in used}) > 15
+    wrong = []
+    for name in sorted({name for name, _ in used}):
+        words = [sys.executable, "-m", *name.split()] if name.startswith("pvsched") else [sys.executable, name]
+        done = subprocess.run([*words, "--help"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        known = set(re.findall(r"--[a-z][\w-]*", done.stdout)) | {""} if done.returncode == 0 else set()
+        wrong += [(page, *use) for use, page in used.items() if use[0] == name and use[1] not in known]
+    assert wrong == []
 
 
 def test_adrs_are_short() -> None:
