@@ -258,37 +258,78 @@ def test_the_scripts_are_clean(script: str) -> None:
 # -- OpenWrt -----------------------------------------------------------------------------------------------------------
 
 
-def procd(tmp_path: Path, verb: str, **uci: str) -> list[str]:
-    """What the init script asks procd for. rc.common and procd are doubles (tests/board/rc.common)."""
-    calls = tmp_path / "calls"
-    calls.write_text("")
-    shell = [shutil.which("busybox"), "ash"] if shutil.which("busybox") else ["/bin/sh"]
-    environ = {"CALLS": str(calls), "PATH": os.environ["PATH"], **{f"uci_{name}": text for name, text in uci.items()}}
-    done = run(*shell, ROOT / "tests/board/rc.common", BOARD / "openwrt/pvsched.init", verb, env=environ)
-    assert done.returncode == 0, done.stdout
-    return calls.read_text().splitlines()
+class Procd:
+    """The init script under doubles of rc.common and procd (tests/board/rc.common), which remember what they hear."""
+
+    def __init__(self, directory: Path) -> None:
+        self.calls = directory / "calls"
+        self.memory = directory / "procd"
+        self.memory.mkdir()
+        self.settings = directory / "pvsched.toml"
+        text = (BOARD / "openwrt/pvsched.init").read_text()
+        self.script = directory / "init"
+        self.script.write_text(text.replace("/etc/pvsched/pvsched.toml", str(self.settings)))
+        self.shell = [shutil.which("busybox"), "ash"] if shutil.which("busybox") else ["/bin/sh"]
+
+    def __call__(self, verb: str, linger: int = 0, **uci: str) -> list[str]:
+        """Every call of procd's functions, and what procd did."""
+        self.calls.write_text("")
+        environ = {"CALLS": str(self.calls), "PROCD": str(self.memory), "LINGER": str(linger)}
+        environ |= {"PATH": os.environ["PATH"], **{f"uci_{name}": text for name, text in uci.items()}}
+        done = run(*self.shell, ROOT / "tests/board/rc.common", self.script, verb, env=environ)
+        assert (done.returncode, done.stdout) == (0, "")
+        return self.calls.read_text().splitlines()
+
+    def does(self, verb: str, **uci: str) -> list[str]:
+        """What procd did."""
+        return [line.removeprefix("procd: ") for line in self(verb, **uci) if line.startswith("procd: ")]
+
+    def running(self) -> str:
+        """The command of the process that runs, which is not always the one that procd has noted."""
+        return (self.memory / "running").read_text().strip()
 
 
-def test_procd_is_told_how_to_run_it(tmp_path: Path) -> None:
+@pytest.fixture
+def procd(tmp_path: Path) -> Procd:
+    return Procd(tmp_path)
+
+
+def test_procd_is_told_how_to_run_it(procd: Procd, tmp_path: Path) -> None:
     """State on the flash, a signal for a changed file, its log to logd, time to stop."""
-    settings = tmp_path / "pvsched.toml"
-    settings.write_text("")
-    calls = procd(tmp_path, "start", config=str(settings), state="/mnt/data", workers="3")
+    other = tmp_path / "other.toml"
+    other.write_text("")
+    calls = procd("start", config=str(other), state="/mnt/data", workers="3")
     assert calls[0] == "config_load pvsched"
     assert calls[1] == "procd_open_instance "
-    assert calls[-1] == "procd_close_instance "
-    assert "procd_set_param command /usr/bin/pvsched run --state /mnt/data" in calls
-    assert f"procd_append_param command --config {settings}" in calls
-    assert "procd_append_param command --workers 3" in calls
-    assert f"procd_set_param file {settings}" in calls
+    assert calls[-3:-1] == [
+        "procd_close_instance ",
+        "procd_add_config_trigger config.change pvsched /etc/init.d/pvsched restart",
+    ]
+    assert calls[-1] == f"procd: runs /usr/bin/pvsched run --state /mnt/data --config {other} --workers 3"
+    assert f"procd_set_param file {other}" in calls
     assert "procd_set_param reload_signal HUP" in calls
+    assert "procd_set_param term_timeout 20" in calls
     assert "procd_set_param stderr 1" in calls
-    assert procd(tmp_path, "triggers") == ["procd_add_config_trigger config.change pvsched /etc/init.d/pvsched restart"]
 
 
-def test_procd_is_told_nothing_when_it_is_disabled(tmp_path: Path) -> None:
-    """`uci set pvsched.main.enabled=0` is heeded."""
-    assert procd(tmp_path, "start", enabled="0") == ["config_load pvsched"]
+def test_procd_is_told_nothing_when_it_is_disabled(procd: Procd) -> None:
+    """`uci set pvsched.main.enabled=0` is heeded: nothing starts, what ran is stopped, and a change is waited for."""
+    assert procd("start", enabled="0") == [
+        "config_load pvsched",
+        "procd_add_config_trigger config.change pvsched /etc/init.d/pvsched restart",
+    ]
+    assert procd.does("reload") == ["runs /usr/bin/pvsched run --state /srv/pvsched"]
+    assert procd.does("reload", enabled="0") == ["stops it"]
+
+
+def test_procd_signals_when_the_settings_changed(procd: Procd) -> None:
+    """What has changed is the file: that takes no restart."""
+    procd.settings.write_text("a")
+    procd("start")
+    assert procd.does("reload") == []
+    procd.settings.write_text("b")
+    assert procd.does("reload") == ["sends HUP"]
+    assert procd.running() == f"/usr/bin/pvsched run --state /srv/pvsched --config {procd.settings}"
 
 
 def test_the_options_that_procd_passes_are_the_daemons() -> None:
