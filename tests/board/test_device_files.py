@@ -301,10 +301,7 @@ def test_procd_is_told_how_to_run_it(procd: Procd, tmp_path: Path) -> None:
     calls = procd("start", config=str(other), state="/mnt/data", workers="3")
     assert calls[0] == "config_load pvsched"
     assert calls[1] == "procd_open_instance "
-    assert calls[-3:-1] == [
-        "procd_close_instance ",
-        "procd_add_config_trigger config.change pvsched /etc/init.d/pvsched restart",
-    ]
+    assert calls[-3:-1] == ["procd_close_instance ", "procd_add_reload_trigger pvsched"]
     assert calls[-1] == f"procd: runs /usr/bin/pvsched run --state /mnt/data --config {other} --workers 3"
     assert f"procd_set_param file {other}" in calls
     assert "procd_set_param reload_signal HUP" in calls
@@ -314,10 +311,7 @@ def test_procd_is_told_how_to_run_it(procd: Procd, tmp_path: Path) -> None:
 
 def test_procd_is_told_nothing_when_it_is_disabled(procd: Procd) -> None:
     """`uci set pvsched.main.enabled=0` is heeded: nothing starts, what ran is stopped, and a change is waited for."""
-    assert procd("start", enabled="0") == [
-        "config_load pvsched",
-        "procd_add_config_trigger config.change pvsched /etc/init.d/pvsched restart",
-    ]
+    assert procd("start", enabled="0") == ["config_load pvsched", "procd_add_reload_trigger pvsched"]
     assert procd.does("reload") == ["runs /usr/bin/pvsched run --state /srv/pvsched"]
     assert procd.does("reload", enabled="0") == ["stops it"]
 
@@ -330,6 +324,18 @@ def test_procd_signals_when_the_settings_changed(procd: Procd) -> None:
     procd.settings.write_text("b")
     assert procd.does("reload") == ["sends HUP"]
     assert procd.running() == f"/usr/bin/pvsched run --state /srv/pvsched --config {procd.settings}"
+
+
+def test_procd_restarts_when_the_arguments_changed(procd: Procd, tmp_path: Path) -> None:
+    """A signal does not change arguments, and procd would send no more than that, and never again."""
+    procd("start")
+    assert procd.does("reload", workers="3")[-1] == "runs /usr/bin/pvsched run --state /srv/pvsched --workers 3"
+    assert procd.does("reload", workers="3") == []
+    other = tmp_path / "other.toml"
+    procd("reload", config=str(other))
+    other.write_text("")
+    procd("reload", config=str(other))
+    assert procd.running() == f"/usr/bin/pvsched run --state /srv/pvsched --config {other}"
 
 
 def test_the_options_that_procd_passes_are_the_daemons() -> None:
