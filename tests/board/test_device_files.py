@@ -317,13 +317,15 @@ def test_procd_is_told_nothing_when_it_is_disabled(procd: Procd) -> None:
 
 
 def test_procd_signals_when_the_settings_changed(procd: Procd) -> None:
-    """What has changed is the file: that takes no restart."""
-    procd.settings.write_text("a")
+    """The daemon finds its usual file by itself: when it appears, changes or goes, that takes no restart."""
     procd("start")
     assert procd.does("reload") == []
-    procd.settings.write_text("b")
+    for text in ("a", "b"):
+        procd.settings.write_text(text)
+        assert procd.does("reload") == ["sends HUP"]
+    procd.settings.unlink()
     assert procd.does("reload") == ["sends HUP"]
-    assert procd.running() == f"/usr/bin/pvsched run --state /srv/pvsched --config {procd.settings}"
+    assert procd.running() == "/usr/bin/pvsched run --state /srv/pvsched"
 
 
 def test_procd_restarts_when_the_arguments_changed(procd: Procd, tmp_path: Path) -> None:
