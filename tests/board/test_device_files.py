@@ -340,6 +340,13 @@ def test_procd_restarts_when_the_arguments_changed(procd: Procd, tmp_path: Path)
     assert procd.running() == f"/usr/bin/pvsched run --state /srv/pvsched --config {other}"
 
 
+def test_procd_shuts_down_when_it_has_ended(procd: Procd) -> None:
+    """The script waits while the daemon ends what it does, and leaves it before procd gives up the script, at 15 s."""
+    for looks, slept in ((0, 0), (4, 4), (99, 13)):
+        procd("start")
+        assert procd("shutdown", linger=looks) == ["procd: stops it"] + ["sleep 1"] * slept
+
+
 def test_the_options_that_procd_passes_are_the_daemons() -> None:
     """Every option that stands in the script is one of `pvsched run`."""
     from pvsched.cli.run import OPTIONS
