@@ -295,7 +295,7 @@ def procd(tmp_path: Path) -> Procd:
 
 
 def test_procd_is_told_how_to_run_it(procd: Procd, tmp_path: Path) -> None:
-    """State on the flash, a signal for a changed file, its log to logd, time to stop."""
+    """State on the flash, a signal for a changed file, its log to logd, time to stop; nothing that procd ignores."""
     other = tmp_path / "other.toml"
     other.write_text("")
     calls = procd("start", config=str(other), state="/mnt/data", workers="3")
@@ -307,6 +307,7 @@ def test_procd_is_told_how_to_run_it(procd: Procd, tmp_path: Path) -> None:
     assert "procd_set_param reload_signal HUP" in calls
     assert "procd_set_param term_timeout 20" in calls
     assert "procd_set_param stderr 1" in calls
+    assert not [line for line in calls if "ignores" in line]
 
 
 def test_procd_is_told_nothing_when_it_is_disabled(procd: Procd) -> None:
