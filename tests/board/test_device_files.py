@@ -247,6 +247,24 @@ def test_sysvinit_leaves_a_daemon_whose_socket_is_elsewhere(init: Init) -> None:
     assert init("status")[0] == 0
 
 
+def test_sysvinit_tells_who_is_not_root_the_truth(init: Init) -> None:
+    """Who may not signal it learns that it runs, and never that it was stopped; a start needs the pid file."""
+    assert init("start")[0] == 0
+    pid, mine = init.pid(), (init.directory / "default").read_text()
+    (init.directory / "default").write_text(f"{mine}kill() {{ return 1; }} # as for another user's process\n")
+    assert init("status") == (0, f"pvsched runs (pid {pid})\n")
+    status, said = init("stop")
+    assert (status, "may not be stopped by you" in said) == (4, True), said
+    assert init("restart")[0] == 4
+    (init.directory / "default").write_text(mine)
+    assert init("stop") == (0, "pvsched stopped\n")
+    (init.directory / "default").write_text(f"{mine}PIDFILE=/proc/there-is-none/pid\n")
+    status, said = init("start")
+    assert (status, "cannot be written" in said) == (4, True), said
+    (init.directory / "default").write_text(mine)
+    assert init("status")[0] == 3
+
+
 @pytest.mark.parametrize("script", ["sysvinit/pvsched", "openwrt/pvsched.init"])
 def test_the_scripts_are_clean(script: str) -> None:
     """shellcheck finds nothing (procd's shell has `local`)."""
