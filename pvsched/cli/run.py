@@ -6,6 +6,7 @@ reads the configuration while this process imports the rest. argparse stays out:
 
 from __future__ import annotations
 
+import _signal as signal  # type: ignore[import-not-found, unused-ignore]  # `signal` brings enum: half a megabyte
 from typing import TYPE_CHECKING
 
 from pvsched.cli import exits
@@ -74,6 +75,8 @@ def run(path: str | None, arguments: dict[str, str]) -> int:
     """The daemon's life, from first to last. Raises CommandError if it cannot start."""
     import gc
 
+    # SIGHUP before the daemon can hear it would end it; so it waits. Whoever is forked holds none back.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     open_standard_streams()
     gc.disable()  # start-up makes what stays: nothing to collect, and much to look through
     from pvsched.errors import PvschedError
@@ -84,6 +87,7 @@ def run(path: str | None, arguments: dict[str, str]) -> int:
         raise _failure(problem) from None
     gc.freeze()
     gc.enable()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
     daemon.run()
     return exits.OK
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from tests.scenario.conftest import MakeDaemon
 from tests.scenario.daemon_process import DaemonProcess
@@ -15,6 +16,13 @@ def reloaded(daemon: DaemonProcess, config: str) -> None:
     daemon.signal(signal.SIGHUP)
     daemon.wait_told("RELOADING=1")
     daemon.wait_told("READY=1")
+
+
+def blocked(pid: int) -> set[int]:
+    """The signals that the main thread of a process holds back."""
+    lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    mask = int(lines["SigBlk"], 16)
+    return {number for number in range(1, 65) if mask >> (number - 1) & 1}
 
 
 def workers(daemon: DaemonProcess) -> int:
@@ -41,6 +49,19 @@ def test_workers_policy_and_limits_change_while_a_transfer_runs(make_daemon: Mak
     assert shown["PH_UPDATER_INTERVAL"] == "77"
     assert "configuration reloaded" in daemon.log
     assert len(daemon.get("/objects")) == 1
+
+
+def test_a_reload_that_comes_too_early_waits(make_daemon: MakeDaemon) -> None:
+    """A daemon that still imports, or reads its configuration, is not ended by SIGHUP: it reloads when it can."""
+    daemon = make_daemon()
+    daemon.launch()
+    daemon.wait_for(lambda: signal.SIGHUP in blocked(daemon.pid))
+    daemon.signal(signal.SIGHUP)
+    daemon.wait_told("READY=1")
+    daemon.wait_told("RELOADING=1")
+    daemon.wait_told("READY=1")
+    assert "configuration reloaded" in daemon.log
+    assert [pid for pid in daemon.family() if signal.SIGHUP in blocked(pid)] == []
 
 
 def test_a_bad_file_changes_nothing(make_daemon: MakeDaemon) -> None:
