@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 from board.tools.progress import Failure, tell
@@ -22,6 +23,22 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Tell what is wrong with the command line."""
         raise Failure(message, f"{self.prog} --help", 100)
+
+
+def new_file(text: str) -> Path:
+    """Take the name of a file to be written, of an hour's results perhaps: its folder has to be there before."""
+    path = Path(text)
+    if not path.parent.is_dir() or path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} cannot be written: it is a folder, or is in none")
+    return path
+
+
+def sizes(text: str) -> list[int]:
+    """Take numbers above zero, with commas between them."""
+    numbers = [int(word) for word in text.split(",")]
+    if min(numbers) < 1:
+        raise ValueError
+    return numbers
 
 
 def run(name: str, main: Callable[[list[str]], int]) -> NoReturn:

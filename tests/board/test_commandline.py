@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import importlib.machinery
 import importlib.util
+import os
 import subprocess
 import sys
 import threading
@@ -87,6 +88,30 @@ def test_a_folder_that_is_no_layer_is_misuse(words: list[str], tmp_path: Path) -
     assert "is no layer" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["power-cuts", "--json", "/nonexistent/result"],
+        ["power-cuts", "--json", "{empty}"],
+        ["power-cuts", "--cuts", "0"],
+        ["small-board", "--markdown", "/nonexistent/result"],
+        ["small-board", "--sizes", "64,x"],
+        ["small-board", "--sizes", "0"],
+        ["small-board", "--memory", "0"],
+        ["small-board", "--seconds", "0"],
+    ],
+)
+def test_what_a_long_run_would_end_with_is_seen_at_once(words: list[str], tmp_path: Path) -> None:
+    """A result that cannot be written, or sizes that are none, are misuse before a guest starts."""
+    script, *rest = (word.format(empty=tmp_path) for word in words)
+    command = [sys.executable, str(cache.ROOT / "board" / script), *rest]
+    environment = {**os.environ, "PVSCHED_BOARD_CACHE": str(tmp_path / "cache")}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)
+    assert (done.returncode, done.stdout) == (100, "")
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "cache").exists()
+
+
 def test_a_folder_that_is_no_repository_is_misuse(tmp_path: Path) -> None:
     """It is not told to fetch a branch into what git does not know."""
     for place in (tmp_path, tmp_path / "not-there"):
@@ -150,3 +175,14 @@ def test_two_builds_in_one_folder_take_turns(tmp_path: Path, monkeypatch: pytest
     for machine in yocto_target.MACHINES.values():
         script.build(options, yocto_target.RELEASES["scarthgap"], machine)
     assert held == [True] * 6
+
+
+def test_ruff_reads_every_script() -> None:
+    """A script without an ending is seen by name alone."""
+    folder = cache.ROOT / "board"
+    scripts = [
+        path for path in folder.iterdir() if path.is_file() and path.read_bytes().startswith(b"#!/usr/bin/env py")
+    ]
+    assert len(scripts) > 5
+    named = (folder / "ruff.toml").read_text()
+    assert [path.name for path in scripts if f'"{path.name}"' not in named] == []
