@@ -20,7 +20,8 @@ SITE = f"lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
 # Runs in a mount namespace of its own: $1 is a folder for the tmpfs, $2 the script that prepares the root, the rest nspawn's.
 OVERLAY = """
 mount --make-rprivate / && mount -t tmpfs tmpfs "$1" && mkdir "$1/upper" "$1/work" "$1/root" &&
-mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root" && sh -eu "$2" "$1/root" || exit 125
+mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root" || exit 125
+sh -eu "$2" "$1/root" || exit 126
 shift 2
 exec systemd-nspawn "$@"
 """
@@ -50,7 +51,8 @@ printf '%s\\n' '[Unit]' 'Requires=basic.target' 'After=basic.target' \\
 
 def run(script: str, results: Path, limit: float = 120) -> int:
     """Boots, runs a bash script as root, and returns its exit status. What it prints is in `results`/output, its trace in
-    `results`/trace; the folder is /results inside. Failure where that cannot be done here.
+    `results`/trace; the folder is /results inside. Failure where that cannot be done here, with 111; with 1 where what we
+    install is not there or is refused, which is no fault of the machine.
     """
     host.need(NEEDS)
     with tempfile.TemporaryDirectory(prefix="pvsched-systemd-") as folder:
@@ -75,6 +77,8 @@ def run(script: str, results: Path, limit: float = 120) -> int:
             "--unit=trial.target",
         ]
         done = host.run(command, limit + 60)
+    if done.returncode == 126:
+        raise Failure(f"the units could not be installed:\n{done.stdout[-3000:]}", code=1)
     if done.returncode == 125 or not (results / "trace").exists():
         raise Failure(
             f"no systemd came up: {host.last_line(done.stdout)}\n{shlex.join(command)}\n{done.stdout[-3000:]}"
