@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping
 
 from board.tools.progress import Failure, say
 
+GRACE = 5.0  # seconds from SIGTERM to SIGKILL
 PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
 
@@ -42,14 +45,34 @@ def install(packages: list[str]) -> None:
 
 
 def run(command: list[str], limit: float, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a command with a time limit; its output, both streams, comes back in `stdout`."""
+    """Run a command with a time limit; its output, both streams, comes back in `stdout`.
+
+    It has a session of its own, which ends as a whole when the limit is over, or when we end: no compiler goes on.
+    """
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        errors="replace", env=env, start_new_session=True,
+    ) as process:  # fmt: skip
+        try:
+            said, _ = process.communicate(timeout=limit)
+        except BaseException as gone:
+            end(process)
+            if isinstance(gone, subprocess.TimeoutExpired):
+                raise Failure(f"{command[0]} did not end within {limit:.0f} s") from gone
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, said)
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """End a session: SIGTERM, so that apt may leave its things in order, then SIGKILL to all that is left."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
     try:
-        return subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            errors="replace", timeout=limit, env=env, check=False,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired as overran:
-        raise Failure(f"{command[0]} did not end within {limit:.0f} s") from overran
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def checked(command: list[str], limit: float, env: Mapping[str, str] | None = None) -> str:

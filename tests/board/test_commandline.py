@@ -9,12 +9,13 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from board.tools import cache, commandline, yocto_target
+from board.tools import cache, commandline, host, yocto_target
 from board.tools.progress import Failure
 
 
@@ -175,6 +176,28 @@ def test_two_builds_in_one_folder_take_turns(tmp_path: Path, monkeypatch: pytest
     for machine in yocto_target.MACHINES.values():
         script.build(options, yocto_target.RELEASES["scarthgap"], machine)
     assert held == [True] * 6
+
+
+def alive(pid: int) -> bool:
+    """Tell whether a process is there, and is no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("trap", ["", "trap '' TERM; "], ids=["obeys", "ignores SIGTERM"])
+def test_what_a_command_started_ends_with_it(trap: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A time limit ends the whole of a command, children that hold its output included."""
+    monkeypatch.setattr(host, "GRACE", 0.5)
+    script = f"{trap}(sleep 100; :) & echo $! >{tmp_path}/pid; wait"
+    with pytest.raises(Failure, match="sh did not end within 1 s"):
+        host.run(["sh", "-c", script], 1)
+    child = int((tmp_path / "pid").read_text())
+    deadline = time.monotonic() + 10
+    while alive(child) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not alive(child)
 
 
 def test_ruff_reads_every_script() -> None:
