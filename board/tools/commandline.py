@@ -45,9 +45,12 @@ def run(name: str, main: Callable[[list[str]], int]) -> NoReturn:
     """Run a script's `main(arguments)`, and leave with its exit status; 111 and the like come with a Failure.
 
     What the system refused, in our own work or a command's, is 111 as well: 1 is a finding, and nothing was found then.
-    SIGTERM is an end past every `finally`, as Ctrl-C is: what was started is ended, and what was made for a while goes.
+    SIGTERM, and the SIGHUP of a terminal that goes, are an end past every `finally`, as Ctrl-C is: what was started is
+    ended, and what was made for a while goes. Under nohup SIGHUP stays ignored.
     """
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda number, _: sys.exit(128 + number))
     try:
         sys.exit(main(sys.argv[1:]))
     except Failure as failure:

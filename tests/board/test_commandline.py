@@ -6,6 +6,7 @@ import fcntl
 import importlib.machinery
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -184,6 +185,28 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
+def test_a_signal_is_an_end_past_every_finally(number: signal.Signals, status: int, tmp_path: Path) -> None:
+    """kill, a terminal that goes and Ctrl-C leave neither a child nor a folder that was to go."""
+    script = tmp_path / "script"
+    script.write_text(
+        "import signal\nfrom pathlib import Path\nfrom board.tools import commandline, host\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored under nohup, and SIGINT in the background\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"def main(_):\n    try:\n        host.run(['sh', '-c', 'echo $$ >{tmp_path}/pid; sleep 100; :'], 90)\n"
+        f"    finally:\n        Path('{tmp_path}/tidy').touch()\n"
+        "commandline.run('board/script', main)\n"
+    )
+    with subprocess.Popen([sys.executable, script], env={**os.environ, "PYTHONPATH": str(cache.ROOT)}) as process:
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "pid").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(number)
+        assert process.wait(30) == status
+    assert (tmp_path / "tidy").exists()
+    assert not alive(int((tmp_path / "pid").read_text()))
 
 
 @pytest.mark.parametrize("trap", ["", "trap '' TERM; "], ids=["obeys", "ignores SIGTERM"])
