@@ -17,6 +17,7 @@ import pytest
 
 from board.tools import layer_bitbake
 from board.tools.progress import Failure
+from pvsched.doctor import device
 from pvsched.doctor.report import fragment, subjects
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -91,11 +92,13 @@ def test_httptools_fits_what_the_project_asks_for() -> None:
 
 
 def test_who_takes_httptools_from_meta_python_learns_of_neon() -> None:
-    """What our recipe of httptools takes out, the README takes out of another layer's, by name."""
+    """What our recipe of httptools takes out, the README takes out of another layer's; the doctor says so, too."""
     recipe = next((LAYER / "dynamic-layers" / "no-meta-python" / "wrynose").rglob("python3-httptools_*.bb")).read_text()
     found = re.search(r'^CFLAGS:append:arm = "( -U\w+)"', recipe, re.MULTILINE)
     assert found is not None
-    assert f'    CFLAGS:append:pn-python3-httptools = "{found.group(1)}"\n' in (LAYER / "README.md").read_text()
+    line = f'CFLAGS:append:arm:pn-python3-httptools = "{found.group(1)}"'
+    assert f"    {line}\n" in (LAYER / "README.md").read_text()
+    assert line in [line for probe in device.PROBES for _, line in probe.advice]
 
 
 def test_recipes_have_the_projects_version() -> None:
