@@ -32,8 +32,13 @@ def written(state: str) -> str:
     try:
         fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except OSError as problem:
-        hint = f"make {where} ours to write (its owner, its mode, no read-only mount), or choose another: --state DIR"
-        raise Lacks(f"{where}: {problem.strerror}", advice=((HERE, hint),)) from None
+        if where == os.path.abspath(state):
+            detail, hint = where, f"make {where} ours to write (its owner, its mode, no read-only mount)"
+        else:  # never a directory above it: that may be /
+            detail = f"{state} cannot be made in {where}"
+            hint = f"as root, where {where} is not read-only: install -d -m 700 -o USER {state}"
+        hint += ", or choose another: --state DIR"
+        raise Lacks(f"{detail}: {problem.strerror}", advice=((HERE, hint),)) from None
     try:
         os.write(fd, b"x" * 4096)
         os.fsync(fd)

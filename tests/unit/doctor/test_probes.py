@@ -87,9 +87,18 @@ def test_the_state_directory_is_written_and_left_as_it_was(tmp_path: Path) -> No
 
 def test_a_state_directory_that_is_refused(tmp_path: Path) -> None:
     """It says which one, why, and what to do."""
-    found = lack(storage.written, "/proc/nothing")
-    assert "/proc" in found.detail
+    found = lack(storage.written, "/proc")
+    assert found.detail.startswith("/proc: ")
+    assert "make /proc ours" in found.advice[0][1]
     assert "--state DIR" in found.advice[0][1]
+
+
+def test_nobody_is_told_to_give_away_what_lies_above(tmp_path: Path) -> None:
+    """A state directory that cannot be made is made for the daemon; what lies above it, perhaps /, stays as it is."""
+    found = lack(storage.written, "/proc/not/yet")
+    assert found.detail.startswith("/proc/not/yet cannot be made in /proc: ")
+    assert "make /proc" not in found.advice[0][1]
+    assert "install -d -m 700 -o USER /proc/not/yet" in found.advice[0][1]
 
 
 def test_cgroup_versions(mounted: Path) -> None:
