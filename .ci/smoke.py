@@ -1,10 +1,13 @@
-"""A first use of the installed library: every executor runs one task, and the documents are as they should be."""
+"""A first use of the installed library: every executor runs one task, the documents are as they should be, and the HTTP
+parser that was installed with it takes good requests.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pvsched
+from pvsched.control.http import parser_is_sound
 
 
 @pvsched.task("double", timeout=30)
@@ -27,6 +30,7 @@ def main() -> None:
     assert outcomes == {"succeeded"}, ended
     twice = sorted(document["data"]["twice"] for document in ended if document["type"] == "double")
     assert twice == [0, 2, 4, 6], ended
+    assert parser_is_sound(), "httptools, as it was built, refuses good requests"
     print(f"smoke: 5 tasks in 5 executors, all succeeded, from {pvsched.__file__.rpartition('/lib/')[2]}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -142,6 +143,20 @@ def test_an_elf_file_is_read() -> None:
     assert any(name.startswith("libc.") for name in found.needed)
     assert "__libc_start_main" in found.undefined
     assert not [name for name in found.undefined if not name.replace("_", "a").isalnum()]
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "status"), [("", 0), ("httptools.HttpRequestParser = Refusing; ", 1)], ids=["good", "with NEON"]
+)
+def test_the_first_use_sees_a_parser_that_refuses(spoilt: str, status: int) -> None:
+    """What every wheel is used by finds an httptools beside it that cannot serve."""
+    code = f"import httptools, runpy; from tests.neon import Refusing; {spoilt}"
+    code += "runpy.run_path('.ci/smoke.py', run_name='__main__')"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=cache.ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == status, done.stderr
+    assert ("refuses good requests" in done.stderr) == bool(spoilt)
 
 
 def test_our_wheel_is_made_from_sources_alone() -> None:
