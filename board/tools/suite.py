@@ -11,7 +11,7 @@ PATIENCE = 10
 TEST_LIMIT = 300 * PATIENCE  # seconds, for each test
 WHOLE_LIMIT = 3 * 3600.0
 QUICK_LIMIT = 600.0
-QUICK_AMOUNTS = 0.25  # of what the C programs repeat (PVSCHED_SCALE)
+AMOUNTS = 0.25  # of what the C programs repeat (PVSCHED_SCALE): the whole of it takes an emulated core hours
 MEMORY = 2048  # MB: the tests' files are in memory
 
 # Needs what a guest has not: compilers, Git's index, the documentation's tools, the network.
@@ -44,7 +44,7 @@ def needs_programs(more: Sequence[str]) -> bool:
     return not named(more) or any(word.startswith("tests/c/") or word == "tests/c" for word in named(more))
 
 
-def command(quick: bool, more: Sequence[str]) -> str:
+def command(quick: bool, more: Sequence[str], amounts: float = AMOUNTS) -> str:
     """Return the guest's command: the whole suites or the chosen set, or what `more` names, with pytest's options."""
     chosen = [] if named(more) else list(QUICK if quick else WHOLE)
     skipped = [f"--ignore={path}" for path in LEFT_OUT]
@@ -52,6 +52,5 @@ def command(quick: bool, more: Sequence[str]) -> str:
     shown = ["-rsxfE", "--durations=15", f"--color={'yes' if sys.stdout.isatty() else 'no'}"]
     limits = ["-o", f"timeout={TEST_LIMIT}", "-o", f"faulthandler_timeout={2 * TEST_LIMIT}"]
     options = [*limits, *shown, *([] if "-m" in more else marks)]
-    amounts = f"PVSCHED_SCALE={QUICK_AMOUNTS} " if quick else ""
     words = shlex.join([*options, *skipped, *chosen, *more])
-    return f"{amounts}PVSCHED_PATIENCE={PATIENCE} sh /src/board/guest/tests {words}"
+    return f"PVSCHED_SCALE={amounts} PVSCHED_PATIENCE={PATIENCE} sh /src/board/guest/tests {words}"

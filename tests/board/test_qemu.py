@@ -132,6 +132,12 @@ def test_what_is_named_is_all_that_runs() -> None:
     assert said.endswith("tests/c/test_c.py -k plain")
 
 
+def test_how_much_the_c_programs_repeat_is_chosen() -> None:
+    """A quarter in a guest, whatever the set, or as much as a person wants."""
+    assert suite.command(False, []).startswith("PVSCHED_SCALE=0.25 ")
+    assert suite.command(True, [], 1.0).startswith("PVSCHED_SCALE=1.0 ")
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -142,6 +148,7 @@ def test_what_is_named_is_all_that_runs() -> None:
         ["armhf", "shell", "--smp", "0"],
         ["armhf", "shell", "--memory", "-64"],
         ["armhf", "shell", "--limit", "0"],
+        ["armhf", "test", "--amounts", "0"],
         ["armhf", "shell", "--disk", "/nonexistent"],
         ["armhf", "shell", "--share", "/nonexistent"],
         ["armhf", "shell", "--bare", "--packages", "/tmp"],
