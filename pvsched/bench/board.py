@@ -186,8 +186,12 @@ def main(paths: Sequence[str]) -> int:
     """Prints the table of some results."""
     documents = {}
     for path in paths:
-        with open(path) as file:
-            documents[os.path.basename(path).removesuffix(".json")] = json.load(file)
+        try:
+            with open(path) as file:
+                documents[os.path.basename(path).removesuffix(".json")] = json.load(file)
+        except (OSError, ValueError) as problem:
+            sys.stderr.write(f"{path} is no result: {problem}\n  next: pvsched bench --board --json {path}\n")
+            return 100
     sys.stdout.write("\n".join([*summary(documents), ""]))
     return 0
 

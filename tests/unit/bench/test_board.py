@@ -130,3 +130,13 @@ def test_the_results_that_are_kept_agree_with_their_table() -> None:
         assert page.startswith(f"# {board.name_of(facts)}")
         assert board.busy(facts) == ("| busy | yes" in page)
         assert (facts["kind"] == "board") == ("| real | yes |" in page)
+
+
+def test_a_file_that_is_no_result_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One that is missing, or holds something else: a line with its name, and the command that makes one."""
+    assert board.main([str(tmp_path / "none.json")]) == 100
+    (tmp_path / "odd.json").write_text("{")
+    assert board.main([str(tmp_path / "odd.json")]) == 100
+    said = capsys.readouterr().err
+    assert "none.json is no result" in said
+    assert "odd.json is no result" in said

@@ -54,6 +54,18 @@ def test_an_unknown_topic_is_misuse(capsys: pytest.CaptureFixture[str]) -> None:
     assert "pvsched bench --list" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option", ["--json", "--markdown"])
+def test_a_file_that_cannot_be_written_is_told_before_measuring(
+    option: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder that is not there, or stands in the file's place: misuse, and nothing was measured."""
+    topic(monkeypatch, "queue", breaks)
+    assert main(["bench", "--only", "queue", option, str(tmp_path / "no" / "result")]) == exits.MISUSE
+    assert f"mkdir -p {tmp_path}/no" in (said := capsys.readouterr().err)
+    assert main(["bench", "--only", "queue", option, str(tmp_path)]) == exits.MISUSE
+    assert "broke off" not in said + capsys.readouterr().err
+
+
 def test_the_table_and_the_file_say_the_same(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
