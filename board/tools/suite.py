@@ -53,4 +53,6 @@ def command(quick: bool, more: Sequence[str], amounts: float = AMOUNTS) -> str:
     limits = ["-o", f"timeout={TEST_LIMIT}", "-o", f"faulthandler_timeout={2 * TEST_LIMIT}"]
     options = [*limits, *shown, *([] if "-m" in more else marks)]
     words = shlex.join([*options, *skipped, *chosen, *more])
-    return f"PVSCHED_SCALE={amounts} PVSCHED_PATIENCE={PATIENCE} sh /src/board/guest/tests {words}"
+    # of the soak at length a tenth of that: an hour of a processor is a day here
+    given = f"PVSCHED_SCALE={amounts} PVSCHED_SOAK={max(1, round(10 / amounts))} PVSCHED_PATIENCE={PATIENCE}"
+    return f"{given} sh /src/board/guest/tests {words}"
