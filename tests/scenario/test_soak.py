@@ -245,7 +245,7 @@ def test_a_minute_of_a_hundred_times_the_load() -> None:
     """B5: the queue stays bounded, refusals are explicit, what is accepted is served as fast as without the crowd."""
     with pvsched.Scheduler(workers=2, registry=REGISTRY, capacity=256) as scheduler:
         load = Load(scheduler)
-        load.go_on(1, 4)
+        load.go_on(patience(1), 4)  # until the workers are there
         calm, crowded = [], []
         for _ in range(12):  # in turns, for the machine's own pace changes
             calm.append(load.go_on(2, 4))
