@@ -254,6 +254,7 @@ def test_a_minute_of_a_hundred_times_the_load() -> None:
             scheduler.run(wait=1.0)
     (rate, ran), (crowded_rate, crowded_ran) = ([statistics.median(x) for x in zip(*of)] for of in (calm, crowded))
     print(f"{rate:.0f}/s, {ran * 1000:.2f} ms each; crowded {crowded_rate:.0f}/s, {crowded_ran * 1000:.2f} ms")
-    assert crowded_rate > rate / 3, "a busy machine has its moods; starved they would be a hundredth"
-    assert crowded_ran < 3 * ran
+    # To offer costs the processor, too: of a slow one a greater part.
+    assert crowded_rate > rate / patience(3), "a busy machine has its moods; starved they would be a hundredth"
+    assert crowded_ran < patience(3) * ran
     assert load.refused > 20 * load.accepted
