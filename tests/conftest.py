@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,8 @@ from tests.patience import SLOWNESS, patience
 pytest_plugins = ["tests.skips"]
 
 mark_descendants()
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts what runs in the background so
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 if SLOWNESS > 1:  # an example that takes 0.2 s is no finding there
     from hypothesis import HealthCheck, settings
 
