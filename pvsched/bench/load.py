@@ -102,6 +102,8 @@ def work(path: str, directory: str, size: int, verbs: Sequence[str], store: str)
             took["get"].append(get(client, sha, size, buffer))
         if "put" in verbs:
             os.unlink(os.path.join(store, sha))
+    if "put" not in verbs:
+        os.unlink(os.path.join(store, sha))
     client.close()
     return took
 
