@@ -6,6 +6,7 @@ import importlib.machinery
 import importlib.util
 import subprocess
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -161,16 +162,44 @@ def test_misuse_is_told_with_100(words: list[str]) -> None:
     assert "next: " in done.stderr
 
 
-@pytest.mark.parametrize("what", ["test", "bench", "demo", "shell", "run"])
-def test_the_packages_take_the_wheels_place_whatever_runs(
-    what: str, own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What bitbake built is what is tested, measured, shown and tried: never the wheels beside it."""
+def qemu_module() -> ModuleType:
+    """The script itself, as a module."""
     loader = importlib.machinery.SourceFileLoader("board_qemu", str(QEMU))
     spec = importlib.util.spec_from_loader("board_qemu", loader)
     assert spec is not None
     script = importlib.util.module_from_spec(spec)
     loader.exec_module(script)
+    return script
+
+
+@pytest.mark.parametrize(
+    ("words", "seconds"),
+    [
+        (["run"], 600),
+        (["test", "--quick"], 600),
+        (["test"], 10800),
+        (["bench"], 3600),
+        (["demo"], 3600),
+        (["bench", "--limit", "60"], 60),
+    ],
+)
+def test_each_has_the_time_that_it_takes(
+    words: list[str], seconds: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole benchmark took 11 minutes in both guests, and the demo 614 s: no limit of ours ends them before."""
+    script = qemu_module()
+    monkeypatch.setattr(script.rootfs, "rootfs", lambda board: tmp_path)
+    monkeypatch.setattr(script.site, "site", lambda board: tmp_path)
+    options = script.parser().parse_args(["armhf", *words])
+    assert script.guest_for(machine("armhf"), options).limit == seconds
+
+
+@pytest.mark.parametrize("what", ["test", "bench", "demo", "shell", "run"])
+def test_the_packages_take_the_wheels_place_whatever_runs(
+    what: str, own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What bitbake built is what is tested, measured, shown and tried: never the wheels beside it."""
+    script = qemu_module()
     ran: list[str] = []
 
     class Listening(Guest):
