@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
+from pvsched.control.caller import cgroup_path, container_name
 from pvsched.doctor.mounts import mounts
-from pvsched.doctor.probe import BETTER, BOOT, FEATURE, HERE, KERNEL, CannotTell, Lacks, Probe
+from pvsched.doctor.probe import BETTER, BOOT, FEATURE, HERE, KERNEL, NEEDED, CannotTell, Lacks, Probe
 
 # Lines of the kernel's configuration, and the word of its command line where a distribution turns the controller off.
 CONTROLLERS = {
@@ -22,6 +23,7 @@ CONTROLLERS = {
     ),
     "cpuset": (("CONFIG_CPUSETS=y",), ""),
 }
+OWN = "/proc/self/cgroup"
 PURE = ((BOOT, "systemd.unified_cgroup_hierarchy=1 cgroup_no_v1=all"),)
 
 
@@ -37,15 +39,38 @@ def root() -> str:
     return found[0]
 
 
+def callers_known() -> bool:
+    """Whether a process's cgroup tells who it is: in v2, or in a hierarchy of v1 that has a name. A kernel that has
+    mounted neither since its boot names none, nor does one without cgroups.
+    """
+    try:
+        with open(OWN, errors="surrogateescape") as file:
+            text = file.read()
+    except FileNotFoundError:
+        return False
+    return cgroup_path(text) is not None or container_name(text) is not None
+
+
 def own() -> str:
     """The directory of this process's cgroup in v2."""
-    with open("/proc/self/cgroup") as file:
+    with open(OWN) as file:
         path = next((line[3:].strip() for line in file if line.startswith("0::")), "/")
     return os.path.join(root(), path.lstrip("/"))
 
 
 def version() -> str:
-    where = root()
+    try:
+        where = root()
+    except Lacks as lack:
+        if callers_known():
+            raise
+        place = "/sys/fs/cgroup/unified" if any(mount.kind == "cgroup" for mount in mounts()) else "/sys/fs/cgroup"
+        raise Lacks(
+            lack.detail,
+            cost="the daemon starts and answers nobody: its callers are known by their cgroup, and no process has one",
+            advice=((BOOT, f"mkdir -p {place}; mount -t cgroup2 cgroup2 {place}"), (KERNEL, "CONFIG_CGROUPS=y")),
+            role=NEEDED,
+        ) from None
     if any(mount.kind == "cgroup" for mount in mounts()):
         cost = "controllers that v1 has taken are not in v2; crun refuses to start"
         raise Lacks(f"hybrid: v2 at {where}, beside v1", cost=cost, advice=PURE)

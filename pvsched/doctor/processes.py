@@ -42,7 +42,8 @@ def proc() -> str:
     if not os.path.exists("/proc/self/stat"):
         raise Lacks("/proc is not mounted", advice=((BOOT, "mount -t proc proc /proc"), (KERNEL, "CONFIG_PROC_FS=y")))
     try:
-        os.close(os.open("/proc/1/cgroup", os.O_RDONLY))
+        if os.path.exists("/proc/self/cgroup"):  # else the kernel has no cgroups, of which the probe cgroup-v2 tells
+            os.close(os.open("/proc/1/cgroup", os.O_RDONLY))
     except OSError:
         cost = "callers of other users on the control socket are refused: nobody can tell whether they are containers"
         advice = ((BOOT, "mount -o remount,hidepid=0 /proc"),)

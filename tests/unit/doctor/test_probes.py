@@ -8,7 +8,8 @@ from pathlib import Path
 import httptools
 import pytest
 
-from pvsched.doctor import cgroups, containers, device, modules, mounts, storage
+from pvsched.control.caller import Callers
+from pvsched.doctor import cgroups, containers, device, modules, mounts, processes, storage
 from pvsched.doctor.mounts import Mount
 from pvsched.doctor.probe import BETTER, FEATURE, NEEDED, NOTE, Lacks, Probe
 from pvsched.doctor.report import subjects
@@ -111,6 +112,56 @@ def test_cgroup_versions(mounted: Path) -> None:
     assert lack(cgroups.version).advice == cgroups.PURE
     mounted.write_text("")
     assert ("kernel", "CONFIG_CGROUPS=y") in lack(cgroups.version).advice
+
+
+V1_ALONE = "3:memory:/\n2:cpu:/\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "mountinfo", "known"),
+    [
+        (None, "", False),
+        ("", "", False),
+        (V1_ALONE, V1, False),
+        (V1_ALONE + "1:name=systemd:/\n", V1, True),
+        ("0::/system.slice\n", "", True),
+    ],
+    ids=["no cgroups", "nothing mounted", "controllers alone", "systemd's v1", "v2 elsewhere"],
+)
+def test_where_no_process_has_a_cgroup_nobody_is_answered(
+    text: str | None, mountinfo: str, known: bool, mounted: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The control socket knows a caller by its cgroup, so there the daemon is of no use, and it is no mere weakness."""
+    own = tmp_path / "cgroup"
+    monkeypatch.setattr(cgroups, "OWN", str(own))
+    mounted.write_text(mountinfo)
+    if text is not None:
+        own.write_text(text)
+    found = lack(cgroups.version)
+    assert (found.role == NEEDED, "answers nobody" in found.cost) == (not known, not known)
+    place = "/sys/fs/cgroup/unified" if mountinfo else "/sys/fs/cgroup"
+    assert (("boot", f"mkdir -p {place}; mount -t cgroup2 cgroup2 {place}") in found.advice) == (not known)
+    assert Callers(lambda pid: text or "").place(text or "")[1] == known
+
+
+@pytest.mark.parametrize(("cgroups_there", "hidden"), [(False, False), (True, True)])
+def test_a_kernel_without_cgroups_hides_nobody(
+    cgroups_there: bool, hidden: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its /proc/1 has no file `cgroup`, and that is not hidepid."""
+    exists, opened = os.path.exists, os.open
+
+    def without(path: str, *rest: int) -> int:
+        if path == "/proc/1/cgroup":
+            raise FileNotFoundError(path)
+        return opened(path, *rest)
+
+    monkeypatch.setattr(os.path, "exists", lambda path: cgroups_there if path == "/proc/self/cgroup" else exists(path))
+    monkeypatch.setattr(os, "open", without)
+    if hidden:
+        assert "hidepid" in lack(processes.proc).detail
+    else:
+        assert processes.proc().startswith("mounted")
 
 
 def test_what_a_delegated_cgroup_has_to_hand_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
