@@ -31,8 +31,8 @@ def findings(root: str, cmdline: str) -> list[str]:
     found = []
     if not mounts_cgroup2(root):
         found.append(
-            "nothing mounts cgroup v2, which scheduler.cgroup takes: a task's memory is limited, and its tree killed, as a"
-            " whole by it alone. Use systemd, or add to /etc/fstab: cgroup2 /sys/fs/cgroup cgroup2 defaults 0 0"
+            "nothing mounts cgroup v2, and callers of the control socket are known by their cgroup: without, the daemon"
+            " answers nobody. Use systemd, or add to /etc/fstab: cgroup2 /sys/fs/cgroup cgroup2 defaults 0 0"
         )
     for word in cmdline.split():
         name, _, value = word.partition("=")
