@@ -265,6 +265,19 @@ def test_sysvinit_tells_who_is_not_root_the_truth(init: Init) -> None:
     assert init("status")[0] == 3
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_sysvinit_sees_to_cgroups(init: Init, named: bool) -> None:
+    """The daemon would answer nobody where no process has a cgroup: cgroup v2 is mounted then, and only then."""
+    done = init.directory / "mounted"
+    doubles = f"mount() {{ echo \"$@\" >>'{done}'; }}\nmkdir() {{ :; }}\n"
+    text = "0::/" if named else "3:memory:/"
+    doubles += f'grep() {{ case "$*" in */proc/self/cgroup) echo {text} | command grep "$1" "$2" "$3";; '
+    with (init.directory / "default").open("a") as file:
+        file.write(doubles + '*/proc/mounts) return 1;; *) command grep "$@";; esac; }\n')
+    assert init("start")[0] == 0
+    assert (done.read_text() if done.exists() else "") == ("" if named else "-t cgroup2 cgroup2 /sys/fs/cgroup\n")
+
+
 @pytest.mark.parametrize("script", ["sysvinit/pvsched", "openwrt/pvsched.init"])
 def test_the_scripts_are_clean(script: str) -> None:
     """shellcheck finds nothing (procd's shell has `local`)."""
