@@ -24,6 +24,8 @@ CONTROLLERS = {
     "cpuset": (("CONFIG_CPUSETS=y",), ""),
 }
 OWN = "/proc/self/cgroup"
+TABLE = "/proc/cgroups"
+HANDED_ON = ((HERE, "have whoever made this container delegate it (systemd-nspawn, lxc: Delegate=yes in their unit)"),)
 PURE = ((BOOT, "systemd.unified_cgroup_hierarchy=1 cgroup_no_v1=all"),)
 
 
@@ -82,7 +84,7 @@ def controller(name: str) -> str:
         there = file.read().split()
     if name in there:
         return "there"
-    with open("/proc/cgroups") as file:
+    with open(TABLE) as file:
         v1_name = "blkio" if name == "io" else name
         line = next((words for words in map(str.split, file) if words[:1] == [v1_name]), [])
     if len(line) == 4 and line[1] != "0":
@@ -90,6 +92,8 @@ def controller(name: str) -> str:
     if len(line) == 4 and line[3] == "0":
         word = CONTROLLERS[name][1] or f"without cgroup_disable={name}"
         raise Lacks("turned off at boot", advice=((BOOT, word),))
+    if len(line) == 4:  # v2 has it, further up: we are in a container, or see a part of the tree alone
+        raise Lacks("the kernel has it; it was not handed on to here", advice=HANDED_ON)
     raise Lacks("the kernel has it not")
 
 

@@ -114,6 +114,29 @@ def test_cgroup_versions(mounted: Path) -> None:
     assert ("kernel", "CONFIG_CGROUPS=y") in lack(cgroups.version).advice
 
 
+@pytest.mark.parametrize(
+    ("line", "words", "where"),
+    [
+        ("memory\t0\t50\t1", "not handed on to here", "here"),
+        ("memory\t7\t50\t1", "v1 has it", "boot"),
+        ("memory\t0\t1\t0", "turned off at boot", "boot"),
+        ("pids\t0\t50\t1", "the kernel has it not", None),
+    ],
+)
+def test_why_a_controller_is_not_there(
+    line: str, words: str, where: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Not in the root that we see: in a container the kernel has it for all that, and no option is to be set."""
+    (tmp_path / "cgroup.controllers").write_text("cpu\n")
+    (tmp_path / "cgroups").write_text(f"#subsys_name\thierarchy\tnum_cgroups\tenabled\n{line}\n")
+    monkeypatch.setattr(cgroups, "root", lambda: str(tmp_path))
+    monkeypatch.setattr(cgroups, "TABLE", str(tmp_path / "cgroups"))
+    assert cgroups.controller("cpu") == "there"
+    found = lack(cgroups.controller, "memory")
+    assert words in found.detail
+    assert [place for place, _ in found.advice] == ([] if where is None else [where])
+
+
 V1_ALONE = "3:memory:/\n2:cpu:/\n"
 
 
