@@ -59,8 +59,11 @@ def found(name: str) -> str:
     return path
 
 
-def _image(package: str, layer: str) -> tuple[tuple[str, str], ...]:
-    return ((IMAGE, f'IMAGE_INSTALL:append = " {package}"   # {layer}'), (DEBIAN, f"apt-get install {package}"))
+def _image(package: str, layer: str, debian: str = "") -> tuple[tuple[str, str], ...]:
+    return (
+        (IMAGE, f'IMAGE_INSTALL:append = " {package}"   # {layer}'),
+        (DEBIAN, f"apt-get install {debian or package}"),
+    )
 
 
 PROBES = (
@@ -70,5 +73,8 @@ PROBES = (
     ),
     Probe("lxc", FEATURE, lxc, "containers of LXC cannot be started", _image("lxc", LAYER)),
     Probe("crun", FEATURE, crun, "OCI bundles cannot be started with crun", _image("crun", LAYER)),
-    Probe("runc", FEATURE, lambda: found("runc"), "OCI bundles cannot be started with runc", _image("runc", LAYER)),
+    Probe(  # the layer's package has this name in scarthgap, and goes by it still in later releases
+        "runc", FEATURE, lambda: found("runc"), "OCI bundles cannot be started with runc",
+        _image("runc-opencontainers", LAYER, "runc"),
+    ),
 )  # fmt: skip

@@ -218,8 +218,10 @@ def test_a_program_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(modules, "ROOTS_PLACES", ())
     assert lack(containers.lxc).detail == "no lxc-start in PATH"
-    lxc = next(probe for probe in containers.PROBES if probe.name == "lxc")
-    assert ("image", 'IMAGE_INSTALL:append = " lxc"   # layer meta-virtualization') in lxc.advice
+    advice = {probe.name: probe.advice for probe in containers.PROBES}
+    assert ("image", 'IMAGE_INSTALL:append = " lxc"   # layer meta-virtualization') in advice["lxc"]
+    assert ("image", 'IMAGE_INSTALL:append = " runc-opencontainers"   # layer meta-virtualization') in advice["runc"]
+    assert ("debian", "apt-get install runc") in advice["runc"]
 
 
 def test_modules_that_could_be_loaded(tmp_path: Path) -> None:
