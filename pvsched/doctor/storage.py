@@ -24,8 +24,22 @@ def existing(path: str) -> str:
     return path
 
 
+def in_the_way(path: str) -> str:
+    """What on the way to a directory, or in its place, is none: a file, or a link to what is not there; else ""."""
+    path = os.path.abspath(path)
+    while not os.path.isdir(path):
+        if os.path.lexists(path):
+            return path
+        path = os.path.dirname(path)
+    return ""
+
+
 def written(state: str) -> str:
     """A file is written, brought to disk, renamed, and removed; a directory that is not there yet is not made."""
+    barred = in_the_way(state)
+    if barred:
+        advice = ((HERE, "make what it leads to, or move it away; or choose another: --state DIR"),)
+        raise Lacks(f"{barred} is no directory", advice=advice)
     where = existing(state)
     name = os.path.join(where, f".pvsched-doctor-{os.getpid()}")
     began = time.perf_counter()

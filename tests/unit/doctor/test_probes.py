@@ -13,6 +13,7 @@ from pvsched.doctor import cgroups, containers, device, modules, mounts, process
 from pvsched.doctor.mounts import Mount
 from pvsched.doctor.probe import BETTER, FEATURE, NEEDED, NOTE, Lacks, Probe
 from pvsched.doctor.report import subjects
+from pvsched.state import StateDirectory, StateUnusable
 from tests.neon import Refusing
 
 PURE = "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n"
@@ -92,6 +93,20 @@ def test_a_state_directory_that_is_refused(tmp_path: Path) -> None:
     assert found.detail.startswith("/proc: ")
     assert "make /proc ours" in found.advice[0][1]
     assert "--state DIR" in found.advice[0][1]
+
+
+def test_what_is_in_the_place_of_the_state_directory(tmp_path: Path) -> None:
+    """A file, and a link to a partition that is not mounted: the daemon cannot make a directory there."""
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "data" / "pvsched")
+    for name in ("file", "link", "file/below"):
+        found = lack(storage.written, str(tmp_path / name))
+        assert found.detail == f"{tmp_path / name.partition('/')[0]} is no directory"
+        assert "--state DIR" in found.advice[0][1]
+        with pytest.raises(StateUnusable):
+            StateDirectory.open(str(tmp_path / name))
+    (tmp_path / "data" / "pvsched").mkdir(parents=True)
+    assert "on disk in" in storage.written(str(tmp_path / "link"))
 
 
 def test_nobody_is_told_to_give_away_what_lies_above(tmp_path: Path) -> None:
