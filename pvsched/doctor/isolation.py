@@ -15,6 +15,7 @@ from typing import Any
 from pvsched.doctor.probe import STATES, Probe, outcome
 
 PATIENCE = 15.0  # seconds that one probe may take; on an emulated board the first import takes 3
+LOOK = 0.2  # seconds between two looks whether a silent child still lives
 
 
 def looked(probes: Sequence[Probe], patience: float = PATIENCE) -> list[dict[str, Any]]:
@@ -56,7 +57,13 @@ class Child:
         said = b""
         until = time.monotonic() + patience
         while said.count(b"\n") < self._expected:
-            if not select.select([self._reader], [], [], max(0.0, until - time.monotonic()))[0]:
+            dead = self._dead()  # asked before the look at the pipe, which then has all that it said
+            wait = 0.0 if dead else min(LOOK, max(0.0, until - time.monotonic()))
+            if not select.select([self._reader], [], [], wait)[0]:
+                if dead:
+                    break
+                if time.monotonic() < until:
+                    continue
                 self.end = f"no answer within {patience:g} s"
                 break
             more = os.read(self._reader, 65536)
@@ -65,6 +72,10 @@ class Child:
             said += more
             until = time.monotonic() + patience
         return [json.loads(line) for line in said.splitlines(keepends=True) if line.endswith(b"\n")]
+
+    def _dead(self) -> bool:
+        """Whether it has ended. The end of the pipe does not tell: what a probe has forked may hold it open."""
+        return os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def __enter__(self) -> Child:
         return self

@@ -47,6 +47,21 @@ def test_a_probe_that_is_killed_lacks_and_the_next_one_answers() -> None:
     assert found[3]["detail"] == "left without a word"
 
 
+def test_a_probe_that_is_killed_with_a_child_of_its_own_is_not_waited_for() -> None:
+    """The child holds the pipe; that the probe is dead is seen all the same, and why."""
+
+    def die_with_a_child() -> str:
+        if os.fork() == 0:
+            time.sleep(60)
+        return die()
+
+    began = time.monotonic()
+    found = looked([probe(good), probe(die_with_a_child), probe(good)], patience=30)
+    assert [one["state"] for one in found] == ["good", "weaker", "good"]
+    assert "SIGSYS" in found[1]["detail"]
+    assert time.monotonic() - began < 20
+
+
 def test_a_probe_that_hangs_is_ended() -> None:
     """With what it has started; it costs its patience, and the rest goes on."""
     read, write = os.pipe()
