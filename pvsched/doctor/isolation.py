@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from pvsched.doctor.probe import STATES, Probe, outcome
+from pvsched.doctor.probe import FILTERED, STATES, Probe, outcome
 
 PATIENCE = 15.0  # seconds that one probe may take; on an emulated board the first import takes 3
 LOOK = 0.2  # seconds between two looks whether a silent child still lives
@@ -27,7 +27,8 @@ def looked(probes: Sequence[Probe], patience: float = PATIENCE) -> list[dict[str
             answers = child.answers(patience)
         found += answers
         if len(answers) < len(rest):
-            found.append({"state": STATES[rest[len(answers)].role], "detail": child.end})
+            end = {"state": STATES[rest[len(answers)].role], "detail": child.end}
+            found.append({**end, "advice": FILTERED} if child.filtered else end)
     return found
 
 
@@ -36,6 +37,7 @@ class Child:
 
     def __init__(self, probes: Sequence[Probe]) -> None:
         self.end = ""  # why it gave no further answer
+        self.filtered = False  # whether that was a seccomp filter
         self._expected = len(probes)
         self._reader, writer = os.pipe2(os.O_CLOEXEC)
         self._pid = os.fork()
@@ -90,6 +92,7 @@ class Child:
         status = os.waitpid(self._pid, 0)[1]
         if not self.end:
             signalled = os.WIFSIGNALED(status)
+            self.filtered = signalled and os.WTERMSIG(status) == signal.SIGSYS
             self.end = "killed by " + _signal_name(os.WTERMSIG(status)) if signalled else "left without a word"
 
 

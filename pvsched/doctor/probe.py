@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,8 @@ GOOD, UNKNOWN = "good", "unknown"
 # Where a line of advice belongs.
 KERNEL, BOOT, IMAGE, DEBIAN, HERE = "kernel", "boot", "image", "debian", "here"
 Advice = tuple[tuple[str, str], ...]  # (where, line)
+# For a call that the kernel may well have, and a filter refuses with EPERM, or kills for.
+FILTERED: Advice = ((HERE, "allow the call: SystemCallFilter= of the unit, or the container's seccomp profile"),)
 
 
 class Lacks(Exception):
@@ -76,7 +79,8 @@ def outcome(probe: Probe) -> dict[str, Any]:
     except CannotTell as reason:
         return {"state": UNKNOWN, "detail": str(reason)}
     except OSError as problem:
-        return {"state": STATES[probe.role], "detail": problem.strerror or str(problem)}
+        refused = {"advice": FILTERED} if problem.errno == errno.EPERM else {}
+        return {"state": STATES[probe.role], "detail": problem.strerror or str(problem), **refused}
     except Exception as problem:  # a defect of the probe says nothing about the machine
         return {"state": UNKNOWN, "detail": f"the probe itself failed: {type(problem).__name__}: {problem}"}
 
