@@ -63,12 +63,22 @@ class Console:
             raise Failure(f"the guest did not end within {limit:.0f} s:\n{self.tail()}", code=1) from None
 
     def kill(self) -> None:
-        """Cut the power: SIGKILL to the emulator. Nothing is flushed. Harmless where it has ended."""
+        """Cut the power: SIGKILL to the emulator. Nothing is flushed. Harmless where it has ended.
+
+        What the guest had said by then is still read.
+        """
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
         assert self._process.stdout is not None
-        self._process.stdout.close()
+        if not self._process.stdout.closed:
+            while self._read(time.monotonic()):
+                pass
+            self._process.stdout.close()
+
+    def said(self, text: str) -> bool:
+        """Tell whether the guest has said a text, of what was read so far."""
+        return text.encode() in self._said
 
     def tail(self) -> str:
         """Return the last of what the guest said."""

@@ -6,11 +6,13 @@ import json
 import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from board.tools import disk, host
+from board.tools.console import Console
 from board.tools.writelog import ATOM, FLUSH, HEADER, MAGIC, SUPER, VERSION, Log
 
 ROOT = Path(__file__).parents[2]
@@ -150,6 +152,43 @@ def test_misuse_is_told_before_anything_is_made(script: str) -> None:
     done = host.run([sys.executable, str(ROOT / "board" / script), "--no-such-option"], 60)
     assert done.returncode == 100, done.stdout
     assert f"board/{script} --help" in done.stdout
+
+
+class Saying:
+    """A guest whose emulator is a shell."""
+
+    def prepare(self, job: Path, command: str) -> None:
+        (job / "command").write_text(command)
+
+    def command(self, job: Path) -> list[str]:
+        return ["sh", str(job / "command")]
+
+
+def test_what_a_guest_said_before_its_power_went_is_heard(tmp_path: Path) -> None:
+    """A client that gives up right before the cut is known, though nobody waited for its words."""
+    said = tmp_path / "said"
+    with Console(Saying(), f"echo ready; echo a client gave up; touch {said}; exec sleep 60") as console:  # type: ignore[arg-type]
+        while not said.exists():
+            time.sleep(0.01)
+        console.kill()
+        assert console.said("a client gave up")
+        assert not console.said("something else")
+
+
+@pytest.mark.parametrize("answer", [500, None])
+def test_a_client_that_gives_up_ends_the_guests_work(answer: int | None) -> None:
+    """One that only left its thread would leave a guest that stores nothing, and survives every cut."""
+    code = (
+        "import sys, threading, time; sys.path.insert(0, sys.argv[1]); import power_cuts\n"
+        "def status(*rest):\n"
+        f"    if {answer} is None: raise ConnectionResetError\n"
+        f"    return {answer}\n"
+        "power_cuts.Client.status = status\n"
+        "threading.Thread(target=power_cuts.put_until_the_power_goes, args=('x', None)).start(); time.sleep(60)"
+    )
+    command = [sys.executable, "-c", code, str(ROOT / "board" / "guest")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
+    assert (done.returncode, done.stdout) == (1, "power-cuts: a client gave up\n")
 
 
 def cuts(tmp_path: Path, *options: str) -> tuple[int, dict[str, object]]:
