@@ -66,7 +66,7 @@ def built_wheels(machine: Machine) -> list[Path]:
     )  # fmt: skip
     if done.returncode != 0:
         raise Failure(f"board/build-wheels {machine.wheel}: exit status {done.returncode}", code=done.returncode)
-    return sorted(Path(line) for line in done.stdout.split())
+    return sorted(Path(line) for line in done.stdout.splitlines())
 
 
 def pip_python() -> str:
