@@ -121,13 +121,20 @@ def check_places(chosen: argparse.Namespace) -> None:
         folder = os.path.dirname(path) or "."
         if not os.path.isdir(folder):
             raise misuse(f"there is no folder {folder}", f"mkdir -p {folder}")
-        if os.path.isdir(path) or not os.access(path if os.path.exists(path) else folder, os.W_OK):
+        if os.path.isdir(path) or not os.access(path if special(path) and os.path.exists(path) else folder, os.W_OK):
             raise misuse(f"{path} cannot be written", "pvsched bench --help")
 
 
+def special(path: str) -> bool:
+    """Whether it is written where it is: no plain file, or a link, as /dev/stdout is one to whatever is behind it. Any
+    other is made anew in its folder.
+    """
+    return os.path.islink(path) or (os.path.exists(path) and not os.path.isfile(path))
+
+
 def replace(path: str, text: str) -> None:
-    """Puts a text into a file, if that is an ordinary one under a name of its own."""
-    if os.path.exists(path) and not os.path.isfile(path):  # /dev/stdout
+    """Puts a text into a file: whole or not at all, if that is an ordinary one under a name of its own."""
+    if special(path):
         with open(path, "w") as out:
             out.write(text)
         return

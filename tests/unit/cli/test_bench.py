@@ -13,7 +13,7 @@ import pytest
 
 from pvsched.bench.rows import Effort, Row, Target, alone
 from pvsched.cli import exits, main
-from pvsched.cli.bench import TOPICS
+from pvsched.cli.bench import TOPICS, replace
 
 Maker = Callable[[Effort], "list[Row]"]
 
@@ -64,6 +64,19 @@ def test_a_file_that_cannot_be_written_is_told_before_measuring(
     assert f"mkdir -p {tmp_path}/no" in (said := capsys.readouterr().err)
     assert main(["bench", "--only", "queue", option, str(tmp_path)]) == exits.MISUSE
     assert "broke off" not in said + capsys.readouterr().err
+
+
+def test_a_link_stays_one_and_a_file_needs_its_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """/dev/stdout with a file behind it is a link that root must not lose; a plain file is made anew in its folder."""
+    (tmp_path / "behind").write_text("old")
+    (tmp_path / "link").symlink_to(tmp_path / "behind")
+    replace(str(tmp_path / "link"), "new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "behind").read_text() == "new"
+    topic(monkeypatch, "queue", breaks)
+    monkeypatch.setattr(os, "access", lambda path, mode: str(path) != str(tmp_path))
+    assert main(["bench", "--only", "queue", "--json", str(tmp_path / "behind")]) == exits.MISUSE
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["behind", "link"]
 
 
 def test_the_table_and_the_file_say_the_same(
