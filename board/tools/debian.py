@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
@@ -75,8 +76,17 @@ class Archive:
             for begin in range(0, len(missing), 100):
                 some = missing[begin : begin + 100]
                 say(f"downloading {len(some)} packages for {self.arch}")
-                self._apt("download", *(f"{package.name}={package.version}" for package in some), where=self.files)
+                self._download([f"{package.name}={package.version}" for package in some])
         return [self._file(package) for package in wanted]
+
+    def _download(self, names: Sequence[str]) -> None:
+        """Download beside the files, then move: what an interrupt or a full disk cut off is never taken for whole."""
+        part = self.folder / "files.part"
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir()
+        self._apt("download", *names, where=part)
+        for file in part.glob("*.deb"):
+            file.rename(self.files / file.name)
 
     def unpack(self, packages: Iterable[Package], folder: Path) -> None:
         """Put the files of packages below a folder. No maintainer script runs."""

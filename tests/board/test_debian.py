@@ -58,6 +58,27 @@ def test_what_apt_prints_becomes_packages(archive: Any) -> None:
     assert len(apt.asked) == asked
 
 
+def test_a_download_that_broke_off_is_not_a_package(archive: Any) -> None:
+    """Half a file, of an interrupt or a full disk, is never unpacked: it is downloaded once more."""
+    package = Package("libc6_2.36-9+deb12u9_armhf.deb", "SHA256:bb")
+
+    def run(status: int, text: str) -> Any:
+        def apt(*arguments: str, where: Path) -> subprocess.CompletedProcess[str]:
+            (where / package.file).write_text(text)
+            return subprocess.CompletedProcess(arguments, status, "E: No space left on device")
+
+        return apt
+
+    archive._run = run(100, "half")
+    with pytest.raises(Failure, match="No space left"):
+        archive.fetch([package])
+    archive._run = run(0, "whole")
+    (file,) = archive.fetch([package])
+    assert file.read_text() == "whole"
+    archive._run = None  # it is not asked for again
+    assert archive.fetch([package]) == [file]
+
+
 def test_no_packages_is_a_failure(archive: Any) -> None:
     """A name that apt answers with nothing never becomes an empty root file system."""
     archive._run = FakeApt((0, "Reading package lists...\n"))
