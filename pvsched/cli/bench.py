@@ -74,8 +74,10 @@ def measured(name: str, effort: Effort) -> list[Row]:
     began = time.perf_counter()
     try:
         rows: list[Row] = import_module(f"pvsched.bench.{name}").rows(effort)
-    except (RuntimeError, OSError, PvschedError) as problem:
-        sys.stderr.write(f"\rbench: {name} broke off: {problem}\n")
+    except Exception as problem:  # a defect too: on a board what the others took minutes for is not to be lost with it
+        foreseen = isinstance(problem, (RuntimeError, OSError, PvschedError))
+        what = str(problem) if foreseen else f"{type(problem).__name__}: {problem}"
+        sys.stderr.write(f"\rbench: {name} broke off: {what}\n")
         return []
     clear, end = ("\r", "\x1b[K\n") if sys.stderr.isatty() else ("", "\n")
     sys.stderr.write(f"{clear}{name}: {time.perf_counter() - began:.0f} s{end}")

@@ -104,7 +104,9 @@ def test_a_topic_that_breaks_does_not_stop_the_others(
     """It is told, the others are measured, and the status is 1."""
     topic(monkeypatch, "pool", breaks)
     topic(monkeypatch, "queue", one_row)
-    assert main(["bench", "--quick", "--only", "pool,queue"]) == exits.FAILED
+    topic(monkeypatch, "fork", lambda effort: [alone("fork", "x", "", [1.0 / (effort.rounds - 3)])])
+    assert main(["bench", "--quick", "--only", "pool,fork,queue"]) == exits.FAILED
     captured = capsys.readouterr()
     assert "pool broke off: no luck" in captured.err
+    assert "fork broke off: ZeroDivisionError: " in captured.err
     assert "rounds asked" in captured.out
