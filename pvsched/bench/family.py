@@ -48,6 +48,11 @@ def field(path: str, name: str) -> int:
         return 0
 
 
+def weighed() -> bool:
+    """Whether this kernel tells what a process weighs: CONFIG_PROC_PAGE_MONITOR. Without, all would seem to weigh 0."""
+    return os.path.exists("/proc/self/smaps_rollup")
+
+
 def pss(pids: list[int]) -> int:
     """Bytes of proportional set size of all of them: a page shared by two counts half for each."""
     return 1024 * sum(field(f"/proc/{pid}/smaps_rollup", "Pss") for pid in pids)

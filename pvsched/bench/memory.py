@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from pvsched.bench.family import marked, pss, rss, wakeups
+from pvsched.bench.family import marked, pss, rss, wakeups, weighed
 from pvsched.bench.orphans import end_with_parent
 from pvsched.bench.rows import Effort, Row, Target, against, alone
 from pvsched.bench.service import MARK, Service
@@ -48,6 +48,13 @@ READY = "\nsys.stdout.write('ready\\n'); sys.stdout.flush(); sys.stdin.read(); l
 
 
 def rows(effort: Effort) -> list[Row]:
+    if not weighed():
+        sys.stderr.write("\rmemory: no PSS, because this kernel was built without CONFIG_PROC_PAGE_MONITOR\n")
+        return daemon(effort)
+    return [*scheduler(effort), *daemon(effort)]
+
+
+def scheduler(effort: Effort) -> list[Row]:
     ours, forked, peer, bare = [], [], [], []
     for _ in range(effort.rounds):
         ours.append(weigh(OURS))
@@ -59,7 +66,6 @@ def rows(effort: Effort) -> list[Row]:
         against(TOPIC, name, "MB", ours, "ProcessPoolExecutor", peer, Target(0.55)),
         against(TOPIC, f"{name}, its keeper forked first", "MB", forked, "ProcessPoolExecutor", peer),
         against(TOPIC, name, "MB", ours, "a bare interpreter", bare),
-        *daemon(effort),
     ]
 
 
@@ -98,6 +104,6 @@ def daemon(effort: Effort) -> list[Row]:
     processes = f"{len(family)} processes"
     return [
         alone(TOPIC, "daemon idle, RSS of its own process", "MB", [weight], Target(16.0, of="value")),
-        alone(TOPIC, "daemon idle, PSS of the family", "MB", [whole], note=processes),
+        *([alone(TOPIC, "daemon idle, PSS of the family", "MB", [whole], note=processes)] if weighed() else []),
         alone(TOPIC, "daemon idle, wake-ups a minute", "/min", [woken], Target(0.0, of="value"), note=processes),
     ]

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pvsched.bench.contest import Round, contest, single
-from pvsched.bench.family import private
+from pvsched.bench.family import private, weighed
 from pvsched.bench.load import MIB, Load, Source, connect, get, put
 from pvsched.bench.rows import Effort, Row, Target, against, alone
 from pvsched.bench.service import Service
@@ -43,7 +43,7 @@ def rows(effort: Effort) -> list[Row]:
         against(TOPIC, f"PUT {what}, new", "MB/s", put_memory, hashed, mb["sha256"], Target(0.6, bound="least")),
         against(TOPIC, f"PUT {what}, new, fsync on disk", "MB/s", put_disk, hashed, mb["sha256"]),
         against(TOPIC, f"GET {what}", "MB/s", get_memory, "sendfile", mb["sendfile"], Target(0.5, bound="least")),
-        weight(size, effort),
+        *([weight(size, effort)] if weighed() else []),
     ]
 
 
