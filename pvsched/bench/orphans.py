@@ -1,4 +1,6 @@
-"""No measurement may leave a process behind, however it ends: `timeout`, Ctrl-C and kill -9 included."""
+"""No measurement may leave a process behind, however it ends: `timeout`, Ctrl-C and kill -9 included; nor a file, but
+after kill -9.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +24,17 @@ def interrupted(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def clean_up_on_sigterm() -> None:
-    """SIGTERM ends this process as Ctrl-C does: an exception, past every `finally`. Its forks keep the default."""
-    signal.signal(signal.SIGTERM, interrupted)
-    os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
+    """SIGTERM ends this process as Ctrl-C does: an exception, past every `finally`. So does the SIGHUP of a connection
+    that goes, if nohup does not have it ignored. Its forks keep the default.
+    """
+    numbers = [signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    for number in numbers:
+        signal.signal(number, interrupted)
+
+    def as_usual() -> None:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+
+    os.register_at_fork(after_in_child=as_usual)
