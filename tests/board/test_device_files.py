@@ -372,6 +372,13 @@ def test_procd_restarts_when_the_arguments_changed(procd: Procd, tmp_path: Path)
     assert procd.running() == f"/usr/bin/pvsched run --state /srv/pvsched --config {other}"
 
 
+def test_procd_stops_once_for_a_restart(procd: Procd) -> None:
+    """While the old one drains it is listed with its old arguments: that is no reason to send it a second SIGTERM."""
+    procd("start")
+    did = [line for line in procd("restart", linger=5, workers="3") if line.startswith("procd: ")]
+    assert did == ["procd: stops it", "procd: runs /usr/bin/pvsched run --state /srv/pvsched --workers 3"]
+
+
 def test_procd_shuts_down_when_it_has_ended(procd: Procd) -> None:
     """The script waits while the daemon ends what it does, and leaves it before procd gives up the script, at 15 s."""
     for looks, slept in ((0, 0), (4, 4), (99, 13)):
