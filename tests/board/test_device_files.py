@@ -372,6 +372,16 @@ def test_procd_restarts_when_the_arguments_changed(procd: Procd, tmp_path: Path)
     assert procd.running() == f"/usr/bin/pvsched run --state /srv/pvsched --config {other}"
 
 
+def test_procd_starts_without_a_file_that_is_missing_and_says_so(procd: Procd, tmp_path: Path) -> None:
+    """A disk that is mounted late, or a wrong name: the daemon serves, and the log tells with which settings."""
+    calls = procd("start", config=str(tmp_path / "late.toml"))
+    assert calls[-1] == "procd: runs /usr/bin/pvsched run --state /srv/pvsched"
+    assert [line for line in calls if line.startswith("logger ") and f"there is no {tmp_path}/late.toml" in line]
+    (tmp_path / "late.toml").write_text("")
+    assert not [line for line in procd("reload", config=str(tmp_path / "late.toml")) if line.startswith("logger ")]
+    assert not [line for line in procd("restart") if line.startswith("logger ")]
+
+
 def test_procd_stops_once_for_a_restart(procd: Procd) -> None:
     """While the old one drains it is listed with its old arguments: that is no reason to send it a second SIGTERM."""
     procd("start")
