@@ -165,15 +165,27 @@ def _bind(sock: socket.socket, directory: str, path: str, mode: int, group: int)
         try:
             os.chmod(temporary, mode, dir_fd=parent)
             if group >= 0:
-                os.chown(temporary, -1, group, dir_fd=parent)
+                _give(temporary, parent, group)
             sock.listen(BACKLOG)
             os.rename(temporary, os.path.basename(path), src_dir_fd=parent, dst_dir_fd=parent)
-        except OSError:
+        except (OSError, PvschedError):
             _unlink(temporary, parent)
             raise
     finally:
         os.close(parent)
     return _identity(path)
+
+
+def _give(name: str, directory: int, group: int) -> None:
+    """Gives the file to a group, unless that has it already: a sandbox may allow no chown() at all, needed or not."""
+    if os.stat(name, dir_fd=directory, follow_symlinks=False).st_gid == group:
+        return
+    try:
+        os.chown(name, -1, group, dir_fd=directory)
+    except OSError as problem:
+        error = SocketUnusable(f"control.group: the socket cannot be given to group {group}: {problem.strerror}")
+        error.hint = "be root, or a member of the group; under systemd SupplementaryGroups= and SystemCallFilter=@chown"
+        raise error from None
 
 
 def _unlink(name: str, directory: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import stat
@@ -32,6 +33,24 @@ def test_the_file_has_its_mode_and_leads_to_the_socket(tmp_path: Path) -> None:
     made.remove()
     made.close()
     assert os.listdir(path.parent) == []
+
+
+def test_our_own_group_takes_no_chown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The unit for devices without containers allows no chown(); `control.group` may name the daemon's group there."""
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "chown", refused)
+    path = tmp_path / "pv-ctrl"
+    made = SocketFile.listen(str(path), 0o660, str(os.getegid()))
+    assert path.stat().st_gid == os.getegid()
+    made.remove()
+    made.close()
+    with pytest.raises(SocketUnusable, match=r"control\.group: .* group 64999: Operation not permitted") as caught:
+        SocketFile.listen(str(path), 0o660, "64999")
+    assert "SupplementaryGroups=" in caught.value.hint
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_living_socket_is_not_stolen(tmp_path: Path) -> None:
