@@ -99,6 +99,16 @@ def test_what_is_installed(recipe: Recipe, configuration: str, files: list[str])
     assert recipe.install() == files
 
 
+@pytest.mark.parametrize("configuration", ["systemd", "sysvinit"])
+def test_there_is_a_place_to_mount_the_state(recipe: Recipe, configuration: str) -> None:
+    """On a read-only root neither systemd nor the daemon can make the folder; nobody else may read it."""
+    recipe.variables["PACKAGECONFIG"] = configuration
+    recipe.install()
+    state = recipe.image / "var" / "lib" / "pvsched"
+    assert list(state.iterdir()) == []
+    assert state.stat().st_mode & 0o777 == 0o700
+
+
 def test_a_file_of_ones_own_takes_the_place_of_ours(recipe: Recipe) -> None:
     """Settings, a unit and a drop-in from SRC_URI are installed in place of the source's."""
     recipe.variables["PACKAGECONFIG"] = "systemd sysvinit no-containers"
