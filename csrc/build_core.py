@@ -5,6 +5,7 @@ The declarations are the marked part of `pvs.h` itself, so that the header stays
 
 from __future__ import annotations
 
+import os
 import pathlib
 import re
 
@@ -30,6 +31,12 @@ def sources() -> list[str]:
     return sorted(str(path.relative_to(ROOT)) for path in HERE.glob("*.c"))
 
 
+def compile_args() -> list[str]:
+    """Return the compiler's flags. They come after CFLAGS: a distribution that sets those chooses -O and -g itself."""
+    plain = [] if os.environ.get("CFLAGS") else ["-O2", "-g0"]
+    return ["-std=gnu11", *plain, "-fvisibility=hidden"]
+
+
 def make_builder() -> FFI:
     """Return the FFI whose `set_source` describes the extension."""
     builder = FFI()
@@ -43,7 +50,7 @@ def make_builder() -> FFI:
         py_limited_api=True,
         # Explicit: the bare define that cffi makes hides PyOS_BeforeFork and its siblings.
         define_macros=[("Py_LIMITED_API", "0x030A0000"), ("_GNU_SOURCE", None)],
-        extra_compile_args=["-std=gnu11", "-O2", "-g0", "-fvisibility=hidden"],
+        extra_compile_args=compile_args(),
     )
     return builder
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import subprocess
 import sys
 from dataclasses import replace
@@ -164,6 +165,22 @@ def test_our_wheel_is_made_from_sources_alone() -> None:
     names = {str(path.relative_to(cache.ROOT)) for path in source.own_files()}
     assert {"setup.py", "csrc/pvs.h", "csrc/build_core.py", "pvsched/__init__.py", "pvsched/py.typed"} <= names
     assert not [name for name in names if name.endswith((".so", ".pyc", ".o")) or name == "pvsched/_core.c"]
+
+
+@pytest.mark.parametrize(("cflags", "ours"), [(None, True), ("", True), ("-Os -g -ffile-prefix-map=a=b", False)])
+def test_a_distributions_flags_are_not_overruled(
+    monkeypatch: pytest.MonkeyPatch, cflags: str | None, ours: bool
+) -> None:
+    """Ours come after CFLAGS on the compiler's line: -g0 would leave pvsched-dbg without a line number."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    if cflags is None:
+        monkeypatch.delenv("CFLAGS", raising=False)
+    else:
+        monkeypatch.setenv("CFLAGS", cflags)
+    script = runpy.run_path(str(cache.ROOT / "csrc" / "build_core.py"))
+    flags = script["ffibuilder"]._assigned_source[3]["extra_compile_args"]
+    assert ({"-O2", "-g0"} <= set(flags)) == ours
+    assert [flag for flag in flags if flag.startswith(("-O", "-g"))] == (["-O2", "-g0"] if ours else [])
 
 
 def test_publishing_replaces_the_platforms_old_wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
