@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from board.tools import cache, toolchain
+from board.tools import cache, headers, toolchain
 from board.tools.progress import say
 from board.tools.source import debian_source
 from board.tools.target import Target
@@ -87,6 +87,7 @@ def compiled(chain: Toolchain, target: Target, folder: Path, source: Path) -> No
         objects.append(str(folder / f"{Path(name).stem}.o"))
         command = [*chain.compiler(target), *toolchain.COMPILE, *FLAGS, *places]
         toolchain.run(chain, [*command, "-c", str(source / "src" / name), "-o", objects[-1]])
+    headers.check(folder, [folder, *chain.headers])
     toolchain.run(chain, [*chain.tool("ar"), "rcs", str(folder / "libffi.a"), *objects])
     (folder / "pkg-config").write_text(PKG_CONFIG)
     (folder / "pkg-config").chmod(0o755)

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from board.tools import audit, cache, elf, headers, source, target, wheels
+from board.tools import audit, cache, elf, headers, libffi, source, target, toolchain, wheels
 from board.tools.elf import Elf
 from board.tools.progress import Failure
 from board.tools.target import Target
+from board.tools.toolchain import Toolchain
 
 ARM = next(target.targets("armv7l", "glibc"))
 ARM_MUSL = next(target.targets("armv7l", "musl"))
@@ -82,6 +83,29 @@ def test_a_build_that_tells_nothing_fails(tmp_path: Path) -> None:
     """Where no list of headers was written nothing is proved, so it is an error."""
     with pytest.raises(Failure, match="nothing tells"):
         headers.check(tmp_path, [tmp_path])
+
+
+@pytest.mark.parametrize("stranger", ["", "/usr/include/stdlib.h"], ids=["own", "host's"])
+def test_libffi_reads_no_header_of_the_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stranger: str) -> None:
+    """What cffi carries within is looked at like the extensions themselves."""
+    unpacked = tmp_path / "libffi"
+    for name in ("include/ffi.h.in", "src/arm/ffitarget.h"):
+        (unpacked / name).parent.mkdir(parents=True)
+        (unpacked / name).touch()
+
+    def compile_only(_: Toolchain, command: list[str]) -> None:
+        if command[-2] == "-o":
+            Path(command[-1]).with_suffix(".d").write_text(f"{command[-1]}: {unpacked}/src/types.c {stranger}\n")
+
+    monkeypatch.setattr(toolchain, "run", compile_only)
+    chain = Toolchain(tmp_path / "toolchain")
+    zig = chain.folder / "venv/lib/python3/site-packages/ziglang/lib"
+    zig.mkdir(parents=True)
+    if stranger:
+        with pytest.raises(Failure, match=r"was compiled with /usr/include/stdlib\.h, which is the host's"):
+            libffi.compiled(chain, ARM, tmp_path, unpacked)
+    else:
+        libffi.compiled(chain, ARM, tmp_path, unpacked)
 
 
 def test_a_good_extension_has_no_faults() -> None:
