@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from board.tools import cache, host
-from board.tools.progress import say
+from board.tools.progress import Failure, say
 from board.tools.target import Target
 
 REQUIREMENTS = cache.ROOT / "board" / "tools" / "toolchain.txt"
@@ -65,6 +65,9 @@ def toolchain() -> Toolchain:
         command = [made.python, "-m", "pip", "install", "--quiet", "--retries", "5", "-r", str(REQUIREMENTS)]
         host.checked(command, 900, {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"})
 
+    if len(str(cache.home()).split()) != 1:  # setuptools and pkg-config's readers split commands and flags at spaces
+        hint = "name another one: PVSCHED_BOARD_CACHE=/var/tmp/pvsched-board"
+        raise Failure(f"nothing can be compiled below a folder with a space in its name: {cache.home()}", hint)
     base = f"{sys.base_prefix}/bin/python3"  # the same one within a Python environment and without
     return Toolchain(cache.entry("toolchain", cache.digest(REQUIREMENTS, sys.version, base), make))
 

@@ -207,6 +207,14 @@ def test_a_distributions_flags_are_not_overruled(
     assert [flag for flag in flags if flag.startswith(("-O", "-g"))] == (["-O2", "-g0"] if ours else [])
 
 
+def test_a_folder_with_a_space_is_refused_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The compiler's path would be split in two, after minutes and with no word of why."""
+    monkeypatch.setenv("PVSCHED_BOARD_CACHE", str(tmp_path / "my boards"))
+    with pytest.raises(Failure, match="a space in its name") as caught:
+        toolchain.toolchain()
+    assert "PVSCHED_BOARD_CACHE=" in caught.value.hint
+
+
 def test_publishing_replaces_the_platforms_old_wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of one platform the folder has what was built last, and nothing older; other platforms' wheels stay."""
     monkeypatch.setenv("PVSCHED_BOARD_CACHE", str(tmp_path))
