@@ -80,6 +80,21 @@ def test_pinning_changes_what_depends_on_the_tarball(
     assert script.RELEASE.read_text() == before, "one file names another commit than the other"
 
 
+def test_bytes_that_bitbake_would_refuse_are_not_written(
+    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where another zlib packs, the tarball is not the recipes': that is told, and the file that was there stays."""
+    monkeypatch.setattr(script, "named", lambda _: script.pinned_commit())
+    monkeypatch.setattr(script, "version_at", lambda *_: "1.2.3")
+    monkeypatch.setattr(script, "tarball", lambda *_: b"packed otherwise")
+    with pytest.raises(Failure, match=r"zlib .* other bytes than the recipes name") as caught:
+        script.main(["--output", str(tmp_path)])
+    assert "from git" in caught.value.hint
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(script, "named", lambda _: "f" * 40)  # which no recipe names
+    assert script.main(["HEAD", "--output", str(tmp_path)]) == 0
+
+
 @pytest.mark.parametrize(
     ("words", "status"), [(["--pim"], 100), (["f" * 40], 100), (["HEAD", "--output", "/proc/there-is-none"], 111)]
 )
