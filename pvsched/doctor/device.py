@@ -16,7 +16,6 @@ from pvsched.doctor.probe import (
     KERNEL,
     NEEDED,
     NOTE,
-    CannotTell,
     Lacks,
     Probe,
 )
@@ -26,6 +25,7 @@ MIB = 1 << 20
 LEAST_MEMORY, LEAST_AVAILABLE = 56 * MIB, 24 * MIB  # a board of 64 MB shows 56 or more
 FILES = 448  # control.max_connections, the workers of scheduler.max_workers, and what the daemon itself holds open
 TIME_ERROR = 5
+NO_DAEMON = "the daemon does not start"
 # Yocto's packages of what the daemon imports and python3-core has not. tests/board/test_layer_imports.py compares.
 PACKAGES = {
     "_cffi_backend": "python3-cffi", "_json": "python3-json", "_queue": "python3-threading",
@@ -35,6 +35,13 @@ PACKAGES = {
 }  # fmt: skip
 
 
+def not_installed(problem: ImportError) -> Lacks:
+    """A module that could not be imported, and the package of an image that brings it."""
+    package = PACKAGES.get((problem.name or "").partition(".")[0], "pvsched")  # pvsched brings them all
+    line = f'IMAGE_INSTALL:append = " {package}"'
+    return Lacks(str(problem), cost=NO_DAEMON, advice=((IMAGE, line),))
+
+
 def python() -> str:
     """All that the daemon and its workers import."""
     try:
@@ -42,16 +49,15 @@ def python() -> str:
         import pvsched.daemon
         import pvsched.objects.tasks  # noqa: F401
     except ImportError as problem:
-        package = PACKAGES.get((problem.name or "").partition(".")[0], "pvsched")  # pvsched brings them all
-        raise Lacks(str(problem), advice=((IMAGE, f'IMAGE_INSTALL:append = " {package}"'),)) from None
+        raise not_installed(problem) from None
     return "every module is there"
 
 
 def http_parser() -> str:
     try:
         from pvsched.control.http import parser_is_sound
-    except ImportError as problem:  # the probe `python` says what to install
-        raise CannotTell(str(problem)) from None
+    except ImportError as problem:
+        raise not_installed(problem) from None
     if not parser_is_sound():
         raise Lacks("httptools refuses header values of more than 16 characters")
     return "httptools takes long lines"
@@ -122,7 +128,7 @@ def inotify() -> str:
 
 
 PROBES = (
-    Probe("python", NEEDED, python, "the daemon does not start", ((IMAGE, 'IMAGE_INSTALL:append = " pvsched"'),)),
+    Probe("python", NEEDED, python, NO_DAEMON, ((IMAGE, 'IMAGE_INSTALL:append = " pvsched"'),)),
     Probe(
         "http-parser", NEEDED, http_parser, "clients get 400 for good requests",
         ((IMAGE, 'CFLAGS:append:arm:pn-python3-httptools = " -U__ARM_NEON__"'),

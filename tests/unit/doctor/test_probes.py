@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import httptools
@@ -264,6 +265,15 @@ def test_an_http_parser_that_refuses_good_requests(monkeypatch: pytest.MonkeyPat
     assert device.http_parser()
     monkeypatch.setattr(httptools, "HttpRequestParser", Refusing)
     assert "16 characters" in lack(device.http_parser).detail
+
+
+def test_no_http_parser(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is to be installed, not to be built anew."""
+    monkeypatch.setitem(sys.modules, "httptools", None)
+    monkeypatch.delitem(sys.modules, "pvsched.control.http", raising=False)
+    found = lack(device.http_parser)
+    assert "httptools" in found.detail
+    assert [line for _, line in found.advice] == ['IMAGE_INSTALL:append = " python3-httptools"']
 
 
 @pytest.mark.parametrize(
