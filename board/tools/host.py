@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from board.tools.progress import Failure, say
 
 GRACE = 5.0  # seconds from SIGTERM to SIGKILL
+ENDS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
 
@@ -47,13 +48,25 @@ def install(packages: list[str]) -> None:
 def run(command: list[str], limit: float, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run a command with a time limit; its output, both streams, comes back in `stdout`.
 
-    It has a session of its own, which ends as a whole when the limit is over, or when we end: no compiler goes on.
+    It has a session of its own, which ends as a whole when the limit is over, or when we end: no compiler goes on. A
+    signal that ends us waits until we know what we have started.
     """
-    with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        errors="replace", env=env, start_new_session=True,
-    ) as process:  # fmt: skip
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
+
+    def unblock() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    try:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            errors="replace", env=env, start_new_session=True, preexec_fn=unblock,
+        )  # fmt: skip
+    except BaseException:
+        unblock()
+        raise
+    with process:
         try:
+            unblock()
             said, _ = process.communicate(timeout=limit)
         except BaseException as gone:
             end(process)
