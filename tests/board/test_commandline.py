@@ -96,6 +96,7 @@ def test_a_folder_that_is_no_layer_is_misuse(words: list[str], tmp_path: Path) -
         ["power-cuts", "--json", "/nonexistent/result"],
         ["power-cuts", "--json", "{empty}"],
         ["power-cuts", "--cuts", "0"],
+        ["build-wheels", "x86_64", "--python", "3.13"],
         ["small-board", "--markdown", "/nonexistent/result"],
         ["small-board", "--sizes", "64,x"],
         ["small-board", "--sizes", "0"],
