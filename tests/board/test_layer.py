@@ -198,7 +198,7 @@ def test_what_is_made_from_the_options_is_up_to_date(layer_modules: ModuleType) 
 
 
 def test_an_image_without_cgroup2_is_told(layer_modules: ModuleType, tmp_path: Path) -> None:
-    """A sysvinit image that mounts no cgroup v2 is warned of; systemd, fstab or a script that does is not."""
+    """A sysvinit image that mounts no cgroup v2 is warned of; an init, fstab or a script that does is not."""
     image = layer_modules.image
     (tmp_path / "etc" / "init.d").mkdir(parents=True)
     assert len(image.findings(str(tmp_path), "")) == 1
@@ -211,9 +211,14 @@ def test_an_image_without_cgroup2_is_told(layer_modules: ModuleType, tmp_path: P
     (tmp_path / "etc" / "init.d" / "cgroups").write_text("mount -t cgroup2 none /sys/fs/cgroup\n")
     assert image.findings(str(tmp_path), "") == []
     (tmp_path / "etc" / "init.d" / "cgroups").unlink()
-    (tmp_path / "usr" / "lib" / "systemd").mkdir(parents=True)
-    (tmp_path / "usr" / "lib" / "systemd" / "systemd").touch()
-    assert image.findings(str(tmp_path), "") == []
+    for name in ("usr/bin/pantavisor", "usr/lib/systemd/systemd"):
+        assert len(image.findings(str(tmp_path), "")) == 1
+        init = tmp_path / name
+        init.parent.mkdir(parents=True)
+        init.touch()
+        assert image.findings(str(tmp_path), "") == []
+        if "systemd" not in name:
+            init.unlink()
     (line,) = image.findings(str(tmp_path), "quiet systemd.unified_cgroup_hierarchy=0")
     assert "cgroup v1" in line
     (line,) = image.findings(str(tmp_path), "cgroup_disable=memory")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 
+# Process 1 that mounts cgroup v2 by itself: systemd, and Pantavisor (its cgroup.c).
+INITS = ("lib/systemd/systemd", "usr/lib/systemd/systemd", "bin/pantavisor", "usr/bin/pantavisor")
+
 
 def read(path: str) -> str:
     """Return a file's text; nothing if it is not there."""
@@ -15,8 +18,8 @@ def read(path: str) -> str:
 
 
 def mounts_cgroup2(root: str) -> bool:
-    """Tell whether systemd, /etc/fstab or a start script of the image mounts cgroup v2."""
-    if any(os.path.exists(os.path.join(root, name)) for name in ("lib/systemd/systemd", "usr/lib/systemd/systemd")):
+    """Tell whether systemd, Pantavisor, /etc/fstab or a start script of the image mounts cgroup v2."""
+    if any(os.path.exists(os.path.join(root, name)) for name in INITS):
         return True
     fields = [line.split() for line in read(os.path.join(root, "etc/fstab")).splitlines()]
     if any(len(words) > 2 and not words[0].startswith("#") and words[2] == "cgroup2" for words in fields):
