@@ -51,6 +51,10 @@ def test_a_real_time_thread_is_left_alone() -> None:
     """Who has chosen another policy knows why."""
     if os.geteuid() != 0:
         pytest.skip("needs root: to become a SCHED_FIFO thread")
+    try:
+        os.sched_getscheduler(0)
+    except OSError as problem:
+        pytest.skip(f"lacks sched_setscheduler(), which musl refuses: {problem.strerror}")
     code = (
         "import os; from pvsched._core import lib\n"
         "os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))\n"
