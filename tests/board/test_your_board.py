@@ -40,8 +40,9 @@ def carried(tmp_path: Path) -> Path:
     assert copying == "scp -r for-the-board root@BOARD:"
     folder = tmp_path / "clone"
     folder.mkdir()
-    for name in ("board", "build"):
-        (folder / name).symlink_to(cache.ROOT / name)
+    (folder / "board").symlink_to(cache.ROOT / "board")
+    (folder / "build").mkdir()
+    (folder / "build" / "board").symlink_to(cache.home())  # the page knows no $PVSCHED_BOARD_CACHE
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "python3").write_text(f'#!/bin/sh\nexec {pip_python()} "$@"\n')
     (tmp_path / "bin" / "python3").chmod(0o755)
